@@ -1,0 +1,251 @@
+"""What flows through a proxy: directions, frames, messages, exchanges.
+
+These are plain values. A session (`txvaurien.protocols`) makes them, the link
+(`txvaurien.link`) carries them, the plan (`txvaurien.plan`) looks at them.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from txvaurien.exchange import LiveExchange
+
+
+class Direction(enum.Enum):
+    """Which way bytes go."""
+
+    TO_BACKEND = "to_backend"
+    TO_CLIENT = "to_client"
+
+
+class Side(enum.Enum):
+    """One end of a link."""
+
+    CLIENT = "client"
+    BACKEND = "backend"
+
+
+class Hook(enum.Enum):
+    """The four moments of an exchange at which a behavior may act."""
+
+    CONNECT = "on_connect"
+    BEFORE = "on_before_handle"
+    BETWEEN = "on_between_handle"
+    AFTER = "on_after_handle"
+
+
+class Then(enum.Enum):
+    """What happens to the client's connection after a refusal was sent."""
+
+    KEEP = "keep"
+    CLOSE = "close"
+    RESET = "reset"
+
+
+class Where(enum.Enum):
+    """At which point of a link an error of the catalogue can be said."""
+
+    CONNECT = "connect"
+    HANDSHAKE = "handshake"
+    COMMAND = "command"
+    CONTENT = "content"
+
+
+@dataclass(frozen=True)
+class ErrorKind:
+    """One entry of a protocol's error catalogue.
+
+    ``drawn`` is false for kinds that ``any`` must not choose: they need a text
+    of the user's, or a set-up that most servers do not have.
+    """
+
+    name: str
+    where: Where
+    help: str
+    drawn: bool = True
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What a protocol says in place of the backend.
+
+    ``to_client`` is sent when it is the exchange's turn, ``to_backend`` at once
+    (the session swallows the answer to it), and ``then`` is done after that.
+    """
+
+    to_client: bytes
+    to_backend: bytes = b""
+    then: Then = Then.KEEP
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What an edit returns that ends the link: these bytes still go out, then that is done."""
+
+    data: bytes
+    then: Then = Then.CLOSE
+
+
+class Message:
+    """One protocol unit, seen from outside. A view only: it is never sent.
+
+    Protocols subclass it and work the properties out when somebody asks, so
+    that a message which no rule looks at costs next to nothing.
+    """
+
+    __slots__ = ()
+
+    @property
+    def verb(self) -> str:
+        """What is asked (``GET``), in upper case; ``""`` where there is no such thing."""
+        return ""
+
+    @property
+    def targets(self) -> Sequence[str]:
+        """What it is asked of: keys, a path, a mailbox. Empty if nothing."""
+        return ()
+
+    @property
+    def target(self) -> str | None:
+        """The first of :attr:`targets`, or None."""
+        targets = self.targets
+        return targets[0] if targets else None
+
+    @property
+    def status(self) -> str:
+        """For a reply: how it went (``OK``, ``404``, ``WRONGTYPE``); else ``""``."""
+        return ""
+
+    @property
+    def head_size(self) -> int:
+        """How many bytes come before the content; 0 where a protocol does not tell them apart."""
+        return 0
+
+    @property
+    def body_size(self) -> int | None:
+        """How many bytes of content follow, as the message itself announces; None if it does not."""
+        return None
+
+    def log_fields(self) -> dict[str, str]:
+        """What logs and the journal may show. Nothing here may be a secret."""
+        fields = {"verb": self.verb, "target": self.target or "", "status": self.status}
+        return {name: value for name, value in fields.items() if value}
+
+
+class Connect(Message):
+    """The request of the exchange that ``on_connect`` sees: a client came."""
+
+    __slots__ = ()
+
+    @property
+    def verb(self) -> str:
+        return "CONNECT"
+
+
+class Exchange:
+    """A request message and what answers it.
+
+    A session makes one at the first frame of a request, or of a message that
+    the server sends unasked (then ``request`` is None). What a session fills in
+    before it yields the first frame: ``request`` or ``response``, ``replies``,
+    ``prompt``, ``open_ended`` and ``handshake``. The link fills in ``number``, ``sent`` and ``live``.
+    """
+
+    __slots__ = (
+        "announces",
+        "answer",
+        "handshake",
+        "live",
+        "number",
+        "open_ended",
+        "prompt",
+        "replies",
+        "request",
+        "response",
+        "sent",
+    )
+
+    def __init__(
+        self,
+        request: Message | None = None,
+        response: Message | None = None,
+        *,
+        replies: bool = True,
+        prompt: bool = False,
+        open_ended: bool = False,
+        handshake: bool = False,
+    ) -> None:
+        self.request = request
+        #: The head of the reply, from its first frame on.
+        self.response = response
+        #: Whether the backend will answer this request at all.
+        self.replies = replies
+        #: An answer made by the proxy need not wait for the request's last frame:
+        #: the client waits for an answer before it sends the rest.
+        self.prompt = prompt or open_ended
+        #: Nobody can tell where its messages end; the next exchange ends it.
+        self.open_ended = open_ended
+        #: Part of logging in: left alone by the mix and by rules that do not name its verb.
+        self.handshake = handshake
+        #: The exchange that this request makes the backend expect (the content after
+        #: SMTP's DATA). The verdict on it falls just before this request is sent, while
+        #: the backend can still be kept from expecting it.
+        self.announces: Exchange | None = None
+        #: What the session answers itself, set no later than it yields the request's last
+        #: frame, or by a refusal of what it announces: nothing of the request is sent from then on.
+        self.answer: Refusal | None = None
+        #: From 1 within its link; unasked messages are counted apart; 0 for CONNECT.
+        self.number = 0
+        #: Whether anything of the request has been given to the backend. Kept up to
+        #: date only where a rule fired, because only then somebody asks.
+        self.sent = False
+        #: What the link does to it, if a rule fired.
+        self.live: LiveExchange | None = None
+
+    @property
+    def unasked(self) -> bool:
+        """Whether the server sent this without being asked."""
+        return self.request is None
+
+    @property
+    def message(self) -> Message:
+        """The message that a rule is matched against: the request if there is one."""
+        message = self.request or self.response
+        return message if message is not None else Message()
+
+
+class Frame:
+    """A run of raw bytes of one message.
+
+    ``raw`` is what was received, ``forward`` what is to be sent on: the same
+    object, unless the session edits the stream. ``exchange`` is None for bytes
+    that the client never asked for and never sees, such as the answer to a
+    refusal's ``to_backend``; then ``forward`` is empty. ``then`` of a reply's
+    last frame may end the link when the client has it.
+    """
+
+    __slots__ = ("exchange", "first", "forward", "last", "raw", "then")
+
+    def __init__(
+        self,
+        raw: bytes,
+        exchange: Exchange | None,
+        first: bool = True,
+        last: bool = True,
+        forward: bytes | None = None,
+    ) -> None:
+        self.raw = raw
+        self.forward = raw if forward is None else forward
+        self.exchange = exchange
+        self.first = first
+        self.last = last
+        self.then = Then.KEEP
+
+    def __repr__(self) -> str:
+        marks = ("first " if self.first else "") + ("last " if self.last else "")
+        edited = "" if self.forward is self.raw else f" forward={self.forward!r}"
+        return f"<Frame {marks}{self.raw!r}{edited}>"
