@@ -1,0 +1,198 @@
+"""An option is declared once, as a typed field, and used everywhere.
+
+A behavior, protocol or toxic subclasses `Declared`::
+
+    class Delay(Behavior):
+        '''Wait before going on.'''
+        name: ClassVar[str] = "delay"
+        sleep: Annotated[float, Meta(ge=0, le=DAY, description="seconds to wait")] = 1.0
+
+From the fields come the flags of the command line, the INI options, the JSON
+body and its validation, schemas and the tables of the docs. msgspec does the
+conversion and the checking: one declaration gives validation, conversion from
+text and JSON Schema, which would be three libraries otherwise.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from txvaurien.errors import ConfigError
+
+#: An upper bound for every option that is a time: a day, in seconds.
+DAY = 86400.0
+
+_TRUE = frozenset({"true", "yes", "on", "1"})
+_FALSE = frozenset({"false", "no", "off", "0"})
+
+
+class Declared(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of everything that has options: an immutable set of typed fields."""
+
+    name: ClassVar[str]
+
+
+DeclaredT = TypeVar("DeclaredT", bound=Declared)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One declared option, as help texts, forms and tables need it."""
+
+    attribute: str
+    type: Any
+    default: Any
+    help: str
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The name that users write, with dashes."""
+        return self.attribute.replace("_", "-")
+
+    @property
+    def kind(self) -> str:
+        """``bool``, ``int``, ``float`` or ``str``."""
+        return str(_plain(self.type).__name__)
+
+    @property
+    def allowed(self) -> str:
+        """What a value must be, in words."""
+        if self.choices:
+            return "one of: " + ", ".join(self.choices)
+        noun = {"bool": "true or false", "int": "a whole number", "float": "a number"}
+        words = noun.get(self.kind, "a text")
+        if self.minimum is not None and self.maximum is not None:
+            words += f" from {self.minimum:g} to {self.maximum:g}"
+        elif self.minimum is not None:
+            words += f" of at least {self.minimum:g}"
+        elif self.maximum is not None:
+            words += f" of at most {self.maximum:g}"
+        return words
+
+
+def options_of(declared: type[Declared]) -> tuple[Option, ...]:
+    """The options that a class declares, in the order of the declaration."""
+    return tuple(_option(field) for field in msgspec.structs.fields(declared))
+
+
+def summary(declared: type[Declared]) -> str:
+    """The first line of a class's docstring, without the full stop."""
+    doc = inspect.getdoc(declared) or ""
+    return doc.partition("\n")[0].rstrip(".")
+
+
+def build(
+    declared: type[DeclaredT],
+    values: Mapping[str, object],
+    *,
+    where: str = "",
+    text: bool = False,
+) -> DeclaredT:
+    """Make an instance from option values by name.
+
+    :param values: names may be written with ``-`` or ``_``.
+    :param where: a prefix for the place that an error names.
+    :param text: values are texts (command line, INI) to be converted.
+    :raises ConfigError: an unknown name, or a value that the option does not take.
+    """
+    known = {option.attribute: option for option in options_of(declared)}
+    chosen: dict[str, object] = {}
+    for name, value in values.items():
+        option = known.get(name.replace("-", "_"))
+        if option is None:
+            raise unknown(
+                "option",
+                name,
+                [option.name for option in known.values()],
+                where=where,
+                of=f"{declared.name!r}",
+            )
+        chosen[option.attribute] = convert(option, value, where=f"{where}{name}", text=text)
+    return declared(**chosen)
+
+
+def convert(option: Option, value: object, *, where: str, text: bool = False) -> object:
+    """Check one value, and convert it if it is a text."""
+    if text and option.kind == "bool" and isinstance(value, str):
+        value = _boolean(value)
+    try:
+        converted: object = msgspec.convert(value, option.type, strict=not text)
+    except msgspec.ValidationError:
+        shown = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        raise ConfigError(where, f"{shown!r} will not do", f"it must be {option.allowed}") from None
+    return converted
+
+
+def unknown(what: str, name: str, choices: Iterable[str], *, where: str = "", of: str = "") -> ConfigError:
+    """The error for a name that does not exist: it lists those that do."""
+    names = sorted(choices)
+    near = difflib.get_close_matches(name.replace("_", "-"), names, 1)
+    guess = f" (did you mean {near[0]!r}?)" if near else ""
+    of = f" of {of}" if of else ""
+    choice = ", ".join(names) if names else "none"
+    return ConfigError(
+        where.rstrip(": "), f"there is no {what} {name!r}{guess}", f"the {what}s{of} are: {choice}"
+    )
+
+
+def values_of(instance: Declared) -> dict[str, Any]:
+    """The options of an instance as plain values by attribute name, for JSON."""
+    return {field: getattr(instance, field) for field in instance.__struct_fields__}
+
+
+def _boolean(value: str) -> object:
+    lowered = value.strip().lower()
+    if lowered in _TRUE:
+        return True
+    return False if lowered in _FALSE else value
+
+
+def _option(field: msgspec.structs.FieldInfo) -> Option:
+    base, metas = _unpack(field.type)
+    choices: tuple[str, ...] = ()
+    if typing.get_origin(_plain_alias(base)) is Literal:
+        choices = tuple(str(choice) for choice in typing.get_args(_plain_alias(base)))
+    return Option(
+        attribute=field.name,
+        type=field.type,
+        default=field.default,
+        help=next((meta.description for meta in metas if meta.description), ""),
+        choices=choices,
+        minimum=next((meta.ge for meta in metas if meta.ge is not None), None),
+        maximum=next((meta.le for meta in metas if meta.le is not None), None),
+    )
+
+
+def _unpack(type_: Any) -> tuple[Any, list[Meta]]:
+    """The one plain type of a declaration, and what is said of it: ``float`` for ``float | None``.
+
+    The bounds of an optional number stand inside the union, where msgspec wants them.
+    """
+    if typing.get_origin(type_) is Annotated:
+        inner, *said = typing.get_args(type_)
+        base, metas = _unpack(inner)
+        return base, [meta for meta in said if isinstance(meta, Meta)] + metas
+    if typing.get_origin(type_) in (typing.Union, types.UnionType):
+        return _unpack(next(arm for arm in typing.get_args(type_) if arm is not type(None)))
+    return type_, []
+
+
+def _plain_alias(type_: Any) -> Any:
+    return _unpack(type_)[0]
+
+
+def _plain(type_: Any) -> type:
+    base = _plain_alias(type_)
+    return str if typing.get_origin(base) is Literal else base

@@ -1,0 +1,66 @@
+"""What every wire protocol shares: options, and a catalogue."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from zope.interface import implementer
+
+from txvaurien.errors import NotLegal
+from txvaurien.interfaces import ISession, IWireProtocol
+from txvaurien.model import Direction, ErrorKind, Exchange, Frame, Refusal
+from txvaurien.options import Declared
+
+
+@implementer(IWireProtocol)
+class WireProtocol(Declared, frozen=True, kw_only=True):
+    """Base class of protocols: its fields are the protocol's options."""
+
+    error_kinds: ClassVar[Sequence[ErrorKind]] = ()
+    too_many_kind: ClassVar[str] = ""
+    unreachable_kind: ClassVar[str] = ""
+    silent_kind: ClassVar[str] = ""
+
+    @property
+    def answer_timeout(self) -> float:
+        """By default the backend may take as long as it likes."""
+        return 0.0
+
+    def session(self) -> Session:
+        """A new session, for one link."""
+        raise NotImplementedError(f"{type(self).__name__} does not make sessions")
+
+
+@implementer(ISession)
+class Session(ABC):
+    """Base class of sessions. See `ISession` for what is asked of each method."""
+
+    edits: bool = False
+    backend: str = ""
+    closing: bool = False
+
+    @abstractmethod
+    def receive(self, direction: Direction, data: bytes) -> Iterable[Frame]:
+        """Take bytes, give frames."""
+
+    @abstractmethod
+    def finish(self, direction: Direction) -> Iterable[Frame]:
+        """That side sent FIN."""
+
+    @abstractmethod
+    def rest(self, direction: Direction) -> bytes:
+        """What was received and not yielded."""
+
+    def legal(self, exchange: Exchange) -> Sequence[str]:
+        """By default nothing can be said."""
+        return ()
+
+    def refuse(self, exchange: Exchange, kind: str, text: str = "") -> Refusal:
+        """By default nothing can be said."""
+        raise NotLegal(f"{kind} cannot be said here")
+
+    def withdraw(self, exchange: Exchange) -> bytes | None:
+        """By default there is no queue to take it out of, and nothing to tell."""
+        return None

@@ -1,0 +1,72 @@
+"""Finding protocols and behaviors."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from txvaurien.behaviors.delay import Delay
+from txvaurien.errors import ConfigError
+from txvaurien.interfaces import IBehavior, ISession, IWireProtocol
+from txvaurien.plugins import Registry
+from txvaurien.protocols.tcp import Tcp
+
+
+class RegistryTests(SynchronousTestCase):
+    """What is installed can be named."""
+
+    def setUp(self) -> None:
+        self.registry = Registry.load()
+
+    def test_ours(self) -> None:
+        """Ours are found through their entry points, under their own names."""
+        self.assertLessEqual(
+            {"abort", "blackout", "delay", "dummy", "error", "hang", "transient"},
+            set(self.registry.behaviors),
+        )
+        self.assertLessEqual({"redis", "tcp"}, set(self.registry.protocols))
+        for name, found in {**self.registry.behaviors, **self.registry.protocols}.items():
+            self.assertEqual(found.name, name)
+
+    def test_contract(self) -> None:
+        """Each keeps to its interface, with all its options at their defaults."""
+        for behavior in self.registry.behaviors:
+            verifyObject(IBehavior, self.registry.behavior(behavior))
+        for name in self.registry.protocols:
+            protocol = self.registry.protocol(name)
+            verifyObject(IWireProtocol, protocol)
+            verifyObject(ISession, protocol.session())
+
+    def test_options(self) -> None:
+        """Options are checked."""
+        self.assertEqual(self.registry.behavior("delay", {"sleep": "3"}, text=True), Delay(sleep=3.0))
+        self.assertEqual(self.registry.protocol("tcp"), Tcp())
+        self.assertRaises(ConfigError, self.registry.behavior, "delay", {"slep": 3})
+
+    def test_unknown(self) -> None:
+        """An unknown name: an error that lists the names."""
+        error = self.assertRaises(ConfigError, self.registry.behavior, "dely", where="--behavior")
+        self.assertIn("--behavior: there is no behavior 'dely' (did you mean 'delay'?)", str(error))
+        self.assertIn("abort, blackout, delay, dummy, error, hang, transient", str(error))
+        error = self.assertRaises(ConfigError, self.registry.protocol, "gopher")
+        self.assertIn("tcp", str(error))
+
+    def test_own_class(self) -> None:
+        """A class of the user's own is known in this registry and in no other."""
+        self.registry.add("behaviors", "mine", "txvaurien.behaviors.hang.Hang", where="x.ini:3: callable")
+        self.assertEqual(self.registry.behavior("mine").name, "hang")
+        self.assertNotIn("mine", Registry.load().behaviors)
+
+    def test_own_class_that_is_none(self) -> None:
+        """What cannot be imported, or is something else, is named."""
+        for path, words in (
+            ("no.such.module.Class", "cannot be imported"),
+            ("txvaurien.plan.Nothing", "cannot be imported"),
+            ("nodots", "cannot be imported"),
+            ("txvaurien.plan.Plan", "is not a subclass of txvaurien.behaviors.base.Behavior"),
+        ):
+            error = self.assertRaises(
+                ConfigError, self.registry.add, "behaviors", "mine", path, where="x.ini:3: callable"
+            )
+            self.assertIn(words, str(error))
+            self.assertTrue(str(error).startswith("x.ini:3: callable"), error)
