@@ -1,0 +1,414 @@
+"""The exchange as hooks see it: everything that a behavior does, it does through this."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from txvaurien.errors import NotLegal
+from txvaurien.interfaces import IExchange
+from txvaurien.model import Cut, Exchange, Hook, Message, Side, Then
+from txvaurien.plan import Verdict
+from txvaurien.protocols.base import Session, WireProtocol
+
+if TYPE_CHECKING:
+    from txvaurien.behaviors.base import Behavior, HookResult
+
+log = Logger()
+
+Edit = Callable[[bytes], bytes | Cut]
+
+
+class LinkSide(Protocol):
+    """What a live exchange needs of its link."""
+
+    number: int
+    client_address: str
+    clock: IReactorTime
+    session: Session
+    protocol: WireProtocol
+
+    def tell_backend(self, data: bytes) -> None:
+        """Send bytes to the backend that no client said."""
+
+    def cut(self, side: Side, then: Then, linger: float, live: LiveExchange) -> None:
+        """End the link because a behavior says so."""
+
+    def changed(self, live: LiveExchange) -> None:
+        """Something was decided that may let the link go on."""
+
+    def misfired(self, live: LiveExchange, why: str) -> None:
+        """The rule did not fire after all; `why` is for the journal."""
+
+
+@implementer(IExchange)
+class LiveExchange:
+    """An exchange on which a rule fired. See `IExchange` for what hooks may use.
+
+    The rest is the link's: it runs the hooks, one at a time, and reads off what
+    they decided.
+    """
+
+    __slots__ = (
+        "_entropy",
+        "_random",
+        "_running",
+        "_sleepers",
+        "_tally",
+        "_then",
+        "_waiters",
+        "activation",
+        "answer",
+        "answer_then",
+        "asked",
+        "began",
+        "between",
+        "exchange",
+        "finished",
+        "hook",
+        "link",
+        "passed_on",
+        "released",
+        "request_complete",
+        "request_edit",
+        "request_gone",
+        "response_edit",
+        "response_gone",
+        "stopped",
+        "told",
+    )
+
+    def __init__(self, exchange: Exchange, verdict: Verdict, link: LinkSide) -> None:
+        self.exchange = exchange
+        self.link = link
+        self.activation = verdict.activation
+        self._tally = verdict.tally
+        self._entropy = verdict.entropy
+        self._random: random.Random | None = None
+        self._running: Deferred[bool | None] | None = None
+        self._then: Callable[[], None] | None = None
+        self._sleepers: dict[Deferred[bool], tuple[IDelayedCall | None, bool]] = {}
+        self._waiters: tuple[list[Deferred[bool]], list[Deferred[bool]]] = ([], [])
+        #: The hook that runs now.
+        self.hook: Hook | None = None
+        #: A hook said stop, or the rule misfired: no later hook runs.
+        self.stopped = False
+        self.released = False
+        #: What the proxy answers, once it has been decided.
+        self.answer: bytes | None = None
+        self.answer_then = Then.KEEP
+        self.request_edit: Edit | None = None
+        self.response_edit: Edit | None = None
+        #: The backend hears nothing of the request; the client gets nothing of the reply.
+        self.request_gone = False
+        self.response_gone = False
+        self.request_complete = False
+        #: The hooks before, between and after the backend's work have been asked.
+        self.asked = False
+        self.between = False
+        self.told = False
+        #: The reply began to come, began to go out, has come to its end.
+        self.began = False
+        self.passed_on = False
+        self.finished = False
+        self.activation.live.add(self)
+
+    # What hooks see.
+
+    @property
+    def verb(self) -> str:
+        return self.exchange.message.verb
+
+    @property
+    def target(self) -> str | None:
+        return self.exchange.message.target
+
+    @property
+    def targets(self) -> Sequence[str]:
+        return self.exchange.message.targets
+
+    @property
+    def request(self) -> Message | None:
+        return self.exchange.request
+
+    @property
+    def response(self) -> Message | None:
+        return self.exchange.response
+
+    @property
+    def number(self) -> int:
+        return self.exchange.number
+
+    @property
+    def link_number(self) -> int:
+        return self.link.number
+
+    @property
+    def client(self) -> str:
+        return self.link.client_address
+
+    @property
+    def fired(self) -> int:
+        return self._tally.fired
+
+    @property
+    def random(self) -> random.Random:
+        if self._random is None:
+            self._random = random.Random(self._entropy)
+        return self._random
+
+    def sleep(self, seconds: float | None = None, leave_on_fin: bool = False) -> Deferred[bool]:
+        if self.released:
+            return _already(False)
+        sleeper: Deferred[bool] = Deferred(self._wake_cancelled)
+        call = None
+        if seconds is not None:
+            call = self.link.clock.callLater(seconds, self._wake, sleeper, True)
+        self._sleepers[sleeper] = (call, leave_on_fin or seconds is None)
+        return sleeper
+
+    def refuse(self, kind: str, text: str = "") -> str:
+        self._check_open("refuse")
+        session = self.link.session
+        if kind == "any":
+            kind = self._drawn_kind(session.legal(self.exchange))
+        refusal = session.refuse(self.exchange, kind, text)
+        if refusal.to_backend:
+            self.link.tell_backend(refusal.to_backend)
+        self._answer(refusal.to_client, refusal.then)
+        return kind
+
+    def reply(self, raw: bytes, then: Then = Then.KEEP) -> None:
+        self._check_open("reply")
+        if self.hook is Hook.BEFORE:
+            self._withdraw()
+        self._answer(raw, then)
+
+    def edit_request(self, edit: Edit) -> None:
+        self.request_edit = edit
+
+    def edit_response(self, edit: Edit) -> None:
+        self.response_edit = edit
+
+    def swallow(self) -> None:
+        self._check_open("swallow")
+        if self.hook is Hook.BEFORE:
+            self._withdraw()
+            self.request_gone = True
+        self.response_gone = True
+        self.link.changed(self)
+
+    def close(self, side: Side = Side.CLIENT, linger: float = 0.0) -> None:
+        self.link.cut(side, Then.CLOSE, linger, self)
+
+    def reset(self, side: Side = Side.CLIENT, linger: float = 0.0) -> None:
+        self.link.cut(side, Then.RESET, linger, self)
+
+    def response_started(self) -> Deferred[bool] | None:
+        return self._when(self.began, self._waiters[0])
+
+    def response_finished(self) -> Deferred[bool] | None:
+        if self.hook is Hook.BETWEEN and not self.response_gone:
+            raise RuntimeError(
+                "the reply is held back until on_between_handle is done:"
+                " swallow() or reply() before waiting for its end"
+            )
+        return self._when(self.finished, self._waiters[1])
+
+    def _when(self, over: bool, waiters: list[Deferred[bool]]) -> Deferred[bool] | None:
+        if self.request_gone or not self.exchange.replies:
+            return None
+        if over:
+            return _already(True)
+        waiter: Deferred[bool] = Deferred(waiters.remove)
+        waiters.append(waiter)
+        return waiter
+
+    def _withdraw(self) -> None:
+        told = self.link.session.withdraw(self.exchange)
+        if told:
+            self.link.tell_backend(told)
+
+    def _check_open(self, what: str) -> None:
+        if self.passed_on or self.hook is Hook.AFTER:
+            raise RuntimeError(f"{what}(): the client already has the beginning of the reply")
+
+    def _drawn_kind(self, legal: Sequence[str]) -> str:
+        drawn = {each.name for each in self.link.protocol.error_kinds if each.drawn}
+        kinds = [name for name in legal if name in drawn]
+        if not kinds:
+            raise NotLegal(f"no kind of error can be said to {self.verb or 'this'} here")
+        return self.random.choice(kinds)
+
+    def _answer(self, raw: bytes, then: Then) -> None:
+        self.answer = raw
+        self.answer_then = then
+        self.response_gone = True
+        if self.hook is Hook.BEFORE:
+            self.request_gone = True
+        self.link.changed(self)
+
+    def _wake(self, sleeper: Deferred[bool], in_full: bool) -> None:
+        del self._sleepers[sleeper]
+        sleeper.callback(in_full)
+
+    def _wake_cancelled(self, sleeper: Deferred[bool]) -> None:
+        call, _ = self._sleepers.pop(sleeper)
+        if call is not None:
+            call.cancel()
+
+    # What the link does with it.
+
+    @property
+    def behavior(self) -> Behavior:
+        """What the rule that fired does."""
+        return self.activation.rule.behavior
+
+    def wants(self, hook: Hook) -> bool:
+        """Whether this hook is still to be run."""
+        return not self.stopped and hook in self.activation.acts
+
+    def run(self, hook: Hook, then: Callable[[], None]) -> bool:
+        """Run one hook.
+
+        :param then: called when a hook that had to wait is done.
+        :return: whether it is done already; then `then` is not called.
+        """
+        self.hook = hook
+        try:
+            result: HookResult = getattr(self.behavior, hook.value)(self)
+        except Exception:
+            self._broke(Failure())
+            return True
+        if result is None or isinstance(result, bool):
+            self._settle(result)
+            return True
+        running = Deferred.fromCoroutine(_await(result))
+        self._running = running
+        arguments = (running,)
+        running.addCallbacks(self._settled, self._failed, arguments, {}, arguments)
+        if self._running is None:
+            return True
+        self._then = then
+        return False
+
+    def edited(self, edit: Edit | None, data: bytes) -> bytes | Cut:
+        """A frame, as a hook wants it to be."""
+        if edit is None:
+            return data
+        try:
+            return edit(data)
+        except Exception:
+            self.request_edit = self.response_edit = None
+            self._broke(Failure())
+            return data
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it has come that will come: request and reply."""
+        exchange = self.exchange
+        asked = self.request_complete or exchange.open_ended or exchange.unasked
+        return asked and (self.finished or self.request_gone or not exchange.replies)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a hook is waiting for something."""
+        return self._running is not None
+
+    def response_began(self) -> None:
+        """The reply begins to come."""
+        self.began = True
+        self._fire(self._waiters[0], True)
+
+    def response_ended(self, whole: bool = True) -> None:
+        """The reply has come, whole or not."""
+        self.finished = True
+        self._fire(self._waiters[0], whole)
+        self._fire(self._waiters[1], whole)
+
+    def leaves_on_fin(self) -> bool:
+        """Whether it waits in a way that the client's FIN ends."""
+        return any(leaves for _, leaves in self._sleepers.values())
+
+    def release(self) -> None:
+        """The rule was taken away: stop waiting and go on, whatever the hook does."""
+        self.released = True
+        for sleeper, (call, _) in list(self._sleepers.items()):
+            if call is not None:
+                call.cancel()
+            self._wake(sleeper, False)
+        if self._running is not None:
+            # It waits for something else, or again: the exchange goes on without it.
+            then = self._then
+            self.abandon()
+            if then is not None:
+                then()
+
+    def abandon(self) -> None:
+        """Nobody needs this hook any more: cancel it, whatever comes of that."""
+        running, self._running, self._then = self._running, None, None
+        self.hook = None
+        if running is not None:
+            running.cancel()
+
+    def detach(self) -> None:
+        """The hook that runs at this moment has ended its own exchange: let it run out."""
+        self._running = self._then = None
+
+    def retire(self) -> None:
+        """Nothing more will be done to this exchange."""
+        self.abandon()
+        self.activation.live.discard(self)
+
+    @staticmethod
+    def _fire(waiters: list[Deferred[bool]], value: bool) -> None:
+        while waiters:
+            waiters.pop().callback(value)
+
+    def _settle(self, result: bool | None) -> None:
+        self.hook = None
+        if result is False:
+            self.stopped = True
+
+    def _settled(self, result: bool | None, running: Deferred[bool | None]) -> None:
+        # A hook that was abandoned may still end, in its own time; nobody listens then.
+        if running is self._running:
+            self._settle(result)
+            self._go_on()
+
+    def _failed(self, failure: Failure, running: Deferred[bool | None]) -> None:
+        if running is self._running:
+            self._broke(failure)
+            self._go_on()
+
+    def _broke(self, failure: Failure) -> None:
+        self.hook = None
+        self.stopped = True
+        if failure.check(NotLegal):
+            self._tally.fired -= 1
+            self.link.misfired(self, failure.getErrorMessage())
+        else:
+            log.failure("behavior {name} failed; the exchange goes on", failure, name=self.behavior.name)
+            self.link.misfired(self, f"{self.behavior.name} failed: {failure.getErrorMessage()}")
+
+    def _go_on(self) -> None:
+        then, self._then, self._running = self._then, None, None
+        if then is not None:
+            then()
+
+
+async def _await(awaitable: Awaitable[bool | None]) -> bool | None:
+    return await awaitable
+
+
+def _already(value: bool) -> Deferred[bool]:
+    done: Deferred[bool] = Deferred()
+    done.callback(value)
+    return done

@@ -1,0 +1,280 @@
+"""One side of a link: bytes out at once, back-pressure, and the ways a connection ends.
+
+`Pipe` works over any ITransport. `SocketPipe` is for plain stream sockets: it
+tries ``send`` right away and gives the transport only what the kernel did not
+take, which halves the cost of a message.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import struct
+import sys
+import termios
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IHalfCloseableDescriptor,
+    IPullProducer,
+    IPushProducer,
+    IReactorTime,
+    ITCPTransport,
+)
+from twisted.internet.tcp import Connection
+from zope.interface import implementer
+
+#: How long a side that was closed is still read, in seconds. Closing a socket with
+#: unread input makes the kernel send RST, and the last reply would be lost.
+DRAIN_TIME = 2.0
+
+#: How long a reset waits for what was sent before it, in seconds, and how often it looks.
+RESET_WAIT = 1.0
+RESET_POLL = 0.005
+
+
+class PipeOwner(Protocol):
+    """Who wants to know what a pipe can take."""
+
+    def pipe_full(self, pipe: Pipe) -> None:
+        """Do not write more for now."""
+
+    def pipe_room(self, pipe: Pipe) -> None:
+        """There is room again."""
+
+    def pipe_broken(self, pipe: Pipe) -> None:
+        """The peer has reset the connection; found out while writing, when nothing is read."""
+
+
+@implementer(IPushProducer)
+class Pipe:
+    """A transport, as the link sees it. It has the methods of a toxic's ``out``."""
+
+    def __init__(self, transport: Any, clock: IReactorTime, owner: PipeOwner) -> None:
+        self.transport = transport
+        self.clock = clock
+        self.owner = owner
+        #: Bytes wait to be sent.
+        self.full = False
+        #: The peer said FIN.
+        self.read_ended = False
+        #: We said FIN, or will as soon as all is sent.
+        self.ended = False
+        #: Nothing may be written any more; what still comes is thrown away.
+        self.closing = False
+        self.resetting = False
+        #: The connection is gone.
+        self.lost = False
+        #: The peer has reset the connection.
+        self.broken = False
+        self._reasons: set[str] = set()
+        self._timer: IDelayedCall | None = None
+        self._half_closeable = bool(IHalfCloseableDescriptor.providedBy(transport))
+        if ITCPTransport.providedBy(transport):
+            transport.setTcpNoDelay(True)
+        self._watch()
+
+    def _watch(self) -> None:
+        self.transport.registerProducer(self, True)
+
+    # Writing.
+
+    def data(self, data: bytes) -> None:
+        """Send bytes, in order."""
+        if not (self.ended or self.lost):
+            self.transport.write(data)
+
+    def end(self) -> None:
+        """Send FIN after what was written; the other direction stays open."""
+        if not (self.ended or self.lost):
+            self.ended = True
+            self._half_close()
+
+    def _half_close(self) -> None:
+        if self._half_closeable:
+            self.transport.loseWriteConnection()
+        else:
+            # TLS and pipes of other kinds know no half-close: the end of one way is the end.
+            self._lose()
+
+    def close(self, drain: float = DRAIN_TIME) -> None:
+        """End in an orderly way: FIN after what was written, read on for a while, close.
+
+        :param drain: seconds to wait for the peer's FIN.
+        """
+        if self.closing or self.lost:
+            return
+        self.closing = True
+        self.end()
+        self._read_on()
+        self._timer = self.clock.callLater(drain, self._drained)
+        self._close_if_done()
+
+    def reset(self) -> None:
+        """End with RST, once the kernel has sent what was written (waiting is bounded)."""
+        if self.resetting or self.lost:
+            return
+        self.closing = self.ended = self.resetting = True
+        self._stop_timer()
+        self._reset_when_sent(RESET_WAIT)
+
+    # Reading.
+
+    def pause(self, reason: str) -> None:
+        """Stop reading; it goes on when every reason is gone."""
+        if not self._reasons and not self.closing:
+            self.transport.pauseProducing()
+        self._reasons.add(reason)
+
+    def resume(self, reason: str) -> None:
+        """Take one reason not to read away."""
+        if reason in self._reasons:
+            self._reasons.remove(reason)
+            if not self._reasons and not (self.read_ended or self.lost or self.resetting):
+                self.transport.resumeProducing()
+
+    # What the transport says.
+
+    def fin_received(self) -> None:
+        """The peer said FIN."""
+        self.read_ended = True
+        self._close_if_done()
+
+    def connection_lost(self) -> None:
+        """The transport is gone."""
+        self.lost = True
+        self._stop_timer()
+
+    def pauseProducing(self) -> None:
+        """The transport holds more than it likes."""
+        if not self.full:
+            self.full = True
+            self.owner.pipe_full(self)
+
+    def resumeProducing(self) -> None:
+        """The transport has sent what it held."""
+        if self.full:
+            self.full = False
+            self._close_if_done()
+            self.owner.pipe_room(self)
+
+    def stopProducing(self) -> None:
+        """The transport is going away; it says so by itself."""
+
+    def _read_on(self) -> None:
+        if self._reasons:
+            self._reasons.clear()
+            if not self.read_ended:
+                self.transport.resumeProducing()
+
+    def _close_if_done(self) -> None:
+        if self.closing and not self.resetting and self.read_ended and not self.full:
+            self._lose()
+
+    def _drained(self) -> None:
+        self._timer = None
+        if self.full:
+            self._abort()
+        else:
+            self._lose()
+
+    def _lose(self) -> None:
+        self._stop_timer()
+        # A transport does not close while a producer may still write.
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+
+    def _abort(self) -> None:
+        self._stop_timer()
+        self.transport.abortConnection()
+
+    def _reset_when_sent(self, patience: float) -> None:
+        if patience <= 0 or self.unsent() == 0:
+            self._timer = None
+            self._abort()
+        else:
+            self._timer = self.clock.callLater(RESET_POLL, self._reset_when_sent, patience - RESET_POLL)
+
+    def unsent(self) -> int:
+        """How many bytes the peer has not acknowledged, as far as one can know."""
+        return int(self.full)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+
+
+@implementer(IPullProducer)
+class SocketPipe(Pipe):
+    """A pipe over a plain stream socket: writes at once."""
+
+    transport: Connection
+
+    def _watch(self) -> None:
+        self._socket = self.transport.getHandle()
+
+    def data(self, data: bytes) -> None:
+        if self.ended or self.lost or self.broken:
+            return
+        if self.full:
+            self.transport.write(data)
+            return
+        try:
+            sent = self._socket.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError:
+            self._broke()
+            return
+        if sent < len(data):
+            self._hand_over(data[sent:])
+
+    def _hand_over(self, rest: bytes) -> None:
+        """Leave it to the transport, which says as a pull producer's consumer when all is sent."""
+        self.transport.write(rest)
+        # Registering asks for more at once; only a later call means that the buffer is empty.
+        self.transport.registerProducer(self, False)
+        self.full = True
+        self.owner.pipe_full(self)
+
+    def resumeProducing(self) -> None:
+        if not self.full:
+            return
+        self.full = False
+        self.transport.unregisterProducer()
+        if self.ended and not self.resetting:
+            self._half_close()
+        self._close_if_done()
+        self.owner.pipe_room(self)
+
+    def _half_close(self) -> None:
+        if not self.full:
+            self.transport.loseWriteConnection()
+
+    def _broke(self) -> None:
+        """The peer sent RST. Reading tells so as well, after what it sent before; look there."""
+        self.broken = True
+        if self.read_ended:
+            self.clock.callLater(0, self._tell_broken)
+        elif self._reasons:
+            self._reasons.clear()
+            self.transport.resumeProducing()
+
+    def _tell_broken(self) -> None:
+        if not self.lost:
+            self.owner.pipe_broken(self)
+
+    def unsent(self) -> int:
+        if self.broken or not sys.platform.startswith("linux"):
+            return int(self.full and not self.broken)
+        # SIOCOUTQ, which has the number of TIOCOUTQ: tcp(7).
+        held = fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
+        return int(struct.unpack("i", held)[0]) + int(self.full)
+
+
+def make_pipe(transport: Any, clock: IReactorTime, owner: PipeOwner) -> Pipe:
+    """The fastest pipe that this transport allows."""
+    if isinstance(transport, Connection) and not transport.TLS:
+        return SocketPipe(transport, clock, owner)
+    return Pipe(transport, clock, owner)

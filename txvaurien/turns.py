@@ -1,0 +1,222 @@
+"""The exchanges of one link: their numbers, their turns, and the rules that fired on them.
+
+Replies go to the client in the order of the requests. What the proxy answers
+itself waits until everything before it has been answered, and is never put
+into the middle of a message that is on its way.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from txvaurien.exchange import LiveExchange
+from txvaurien.lane import End
+from txvaurien.model import Exchange, Hook, Then
+from txvaurien.plan import Tallies, Verdict
+
+if TYPE_CHECKING:
+    from txvaurien.link import Link
+
+
+class Turns:
+    """Whose turn it is. Works on behalf of one `Link`."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        #: Exchanges that the client waits for, in the order of their requests.
+        self.queue: deque[Exchange] = deque()
+        #: Exchanges that a rule fired on, until nothing more happens to them.
+        self.lives: set[LiveExchange] = set()
+        self.tallies: Tallies = {}
+        #: Decided about, but not here yet (`Exchange.announces`).
+        self.foretold: Exchange | None = None
+        #: A message is half way out to the client: nothing may come between.
+        self.mid_message = False
+        self.exchanges = 0
+        self.unasked = 0
+
+    def admit(self, exchange: Exchange) -> None:
+        """The first frame of a request is here: give it its number and its turn."""
+        foretold, self.foretold = self.foretold, None
+        if foretold is not None and foretold is not exchange and foretold.live is not None:
+            self.retire(foretold.live)
+        self.exchanges += 1
+        exchange.number = self.exchanges
+        if exchange.replies:
+            self._end_open_turn()
+            self.queue.append(exchange)
+
+    def _end_open_turn(self) -> None:
+        """The client speaks again: that ends a turn whose end nobody could see."""
+        last = self.queue[-1] if self.queue else None
+        if last is None or not last.open_ended:
+            return
+        if last.live is not None:
+            last.live.response_ended()
+        elif not self._link.to_client.waiting:
+            self.queue.pop()
+
+    def request_written(self, live: LiveExchange) -> None:
+        """The last frame of a request has gone to the backend, or has been dropped."""
+        live.request_complete = True
+        if live.request_gone and live.exchange.replies:
+            self.flush()
+        elif live.request_gone:
+            self.answer(live)
+        elif not live.exchange.unasked:
+            self.ask_between(live)
+            if not live.exchange.replies and not live.busy:
+                self._after(live)
+        self.settle(live)
+
+    def count_unasked(self, exchange: Exchange) -> None:
+        """Give a number to what the server sends unasked."""
+        self.unasked += 1
+        exchange.number = self.unasked
+
+    def is_turn_of(self, exchange: Exchange) -> bool:
+        """Whether nothing that the proxy answers itself comes before this reply."""
+        turns = self.queue
+        if exchange.unasked or self._link.opaque:
+            return True
+        while turns and turns[0] is not exchange and turns[0].open_ended:
+            self.reply_done(turns[0])
+        return not turns or turns[0] is exchange
+
+    def reply_done(self, exchange: Exchange) -> None:
+        """The last frame of a reply has been handled."""
+        turns = self.queue
+        live = exchange.live
+        if turns and turns[0] is exchange and not (live is not None and live.response_gone):
+            turns.popleft()
+        if live is not None:
+            live.response_ended()
+            if live is self._link.lingering:
+                self._link.hang_up(End.FIN)
+            elif not live.response_gone:
+                self._after(live)
+            self.settle(live)
+        if turns and (self.lives or turns[0].answer is not None):
+            self.flush()
+
+    def ask_between(self, live: LiveExchange) -> None:
+        """Run the hook between request and reply, once."""
+        if live.between or live.response_gone:
+            return
+        live.between = True
+        if live.wants(Hook.BETWEEN) and live.run(Hook.BETWEEN, lambda: self._between_done(live)):
+            self.flush()
+
+    def _between_done(self, live: LiveExchange) -> None:
+        if not live.exchange.replies:
+            self._after(live)
+        self.flush()
+        self.settle(live)
+        self._link.wake(self._link.to_client)
+
+    def _after(self, live: LiveExchange) -> None:
+        """The client has all that it will get of this exchange."""
+        if not live.told:
+            live.told = True
+            if live.wants(Hook.AFTER):
+                live.run(Hook.AFTER, lambda: self.settle(live))
+
+    def settle(self, live: LiveExchange) -> None:
+        """Forget an exchange with which nothing more will happen."""
+        if live.complete and live.told and not live.busy:
+            self.retire(live)
+
+    def flush(self) -> None:
+        """Send the proxy's own answers whose turn has come."""
+        if self.mid_message or self._link.client is None:
+            return
+        turns = self.queue
+        while turns and not self._link.over:
+            live, answer = turns[0].live, turns[0].answer
+            if answer is not None:
+                turns.popleft()
+                self._link.say(answer.to_client, answer.then)
+            elif live is not None and live.response_gone and self._is_answered(live):
+                turns.popleft()
+                self.answer(live)
+                self.settle(live)
+            elif turns[0].open_ended and len(turns) > 1 and not self._link.to_client.waiting:
+                self._reply_over(turns.popleft())
+            else:
+                break
+        self._link.wake(self._link.to_client)
+
+    def _reply_over(self, exchange: Exchange) -> None:
+        """The reply of a turn is over, because a later turn has begun."""
+        if exchange.live is not None:
+            exchange.live.response_ended()
+            self._after(exchange.live)
+            self.settle(exchange.live)
+
+    @staticmethod
+    def _is_answered(live: LiveExchange) -> bool:
+        """Whether it is settled, and time, to send what the proxy answers."""
+        if live.busy:
+            return False
+        return not live.request_gone or live.request_complete or live.exchange.prompt
+
+    def answer(self, live: LiveExchange) -> None:
+        """Send what the proxy answers; after a swallow that is nothing."""
+        if live.answer is None or self._link.client is None:
+            live.told = True
+            return
+        self._link.say(live.answer, live.answer_then)
+        if live.answer_then is Then.KEEP:
+            self._after(live)
+
+    def answer_unasked(self, live: LiveExchange | None) -> None:
+        """What stands in for a message that nobody asked for goes out where that stood."""
+        if live is not None and live.exchange.unasked and not live.told:
+            self.answer(live)
+
+    def choose(self, exchange: Exchange) -> None:
+        """Ask the plan, once for each exchange."""
+        verdict = self._link.proxy.active.verdict(self._link.number, exchange, self.tallies)
+        if verdict is not None and verdict.activation.acts:
+            self.bring_to_life(exchange, verdict)
+
+    def bring_to_life(self, exchange: Exchange, verdict: Verdict) -> LiveExchange:
+        """A rule fired."""
+        live = LiveExchange(exchange, verdict, self._link)
+        exchange.live = live
+        self.lives.add(live)
+        self._link.proxy.event(
+            "fired",
+            self._link,
+            rule=live.activation.key,
+            behavior=live.behavior.name,
+            exchange=exchange.number,
+            **exchange.message.log_fields(),
+        )
+        return live
+
+    def retire(self, live: LiveExchange) -> None:
+        """Nothing more will be done to this exchange."""
+        self.lives.discard(live)
+        live.retire()
+
+    def answer_pending(self) -> bool:
+        """Whether a hook still holds the answer that comes next."""
+        live = self.queue[0].live if self.queue else None
+        return live is not None and live.busy and live.hook is Hook.BETWEEN
+
+    def forget_replies(self) -> None:
+        """Replies can no longer be told apart: say what is settled, wait for nothing."""
+        self.mid_message = False
+        turns = list(self.queue)
+        self.queue.clear()
+        for each in turns:
+            if each.answer is not None:
+                self._link.say(each.answer.to_client, each.answer.then)
+            elif each.live is not None and each.live.answer is not None:
+                self.answer(each.live)
+        for live in list(self.lives):
+            live.request_complete = live.told = True
+            live.response_ended(whole=False)
+            self.settle(live)
