@@ -74,11 +74,11 @@ class Option:
         noun = {"bool": "true or false", "int": "a whole number", "float": "a number"}
         words = noun.get(self.kind, "a text")
         if self.minimum is not None and self.maximum is not None:
-            words += f" from {self.minimum:g} to {self.maximum:g}"
+            words += f" from {_bound(self.minimum)} to {_bound(self.maximum)}"
         elif self.minimum is not None:
-            words += f" of at least {self.minimum:g}"
+            words += f" of at least {_bound(self.minimum)}"
         elif self.maximum is not None:
-            words += f" of at most {self.maximum:g}"
+            words += f" of at most {_bound(self.maximum)}"
         return words
 
 
@@ -150,6 +150,10 @@ def unknown(what: str, name: str, choices: Iterable[str], *, where: str = "", of
 def values_of(instance: Declared) -> dict[str, Any]:
     """The options of an instance as plain values by attribute name, for JSON."""
     return {field: getattr(instance, field) for field in instance.__struct_fields__}
+
+
+def _bound(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() else str(value)
 
 
 def _boolean(value: str) -> object:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import socket
+from typing import Any
 
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import LogEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
@@ -35,6 +38,37 @@ class WordsTests(SynchronousTestCase):
         ):
             failure = Failure(CannotListenError("127.0.0.1", 80, OSError(number, "...")))
             self.assertIn(words, str(cannot_listen("x", failure, "--proxy")))
+
+    def test_unix(self) -> None:
+        """A Unix socket goes by its path."""
+        failure = Failure(CannotListenError(None, b"/run/x.sock", OSError(98, "...")))
+        self.assertIn(
+            "cannot listen on unix:/run/x.sock: ", str(cannot_listen("unix:/run/x.sock", failure, "--proxy"))
+        )
+
+    def test_failure_that_comes_late(self) -> None:
+        """An endpoint that fails after the start is heard of in the log."""
+        listening: Deferred[None] = Deferred()
+        endpoint: Any = LateEndpoint(listening)
+        service = ProxyService(Proxy("127.0.0.1:9", Tcp(), reactor=MemoryReactorClock()), endpoint)
+        seen: list[LogEvent] = []
+        observer: Any = seen.append
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        service.startService()
+        listening.errback(OSError(13, "..."))
+        self.assertIn("permission denied", str([event.get("why") for event in seen]))
+        self.successResultOf(service.stopService())
+
+
+class LateEndpoint:
+    """Takes its time to listen."""
+
+    def __init__(self, listening: Deferred[None]) -> None:
+        self._listening = listening
+
+    def listen(self, factory: object) -> Deferred[None]:
+        return self._listening
 
 
 class ServiceTests(TestCase):
