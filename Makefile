@@ -1,0 +1,64 @@
+# make run, make test: all that is needed is Python 3.10 or later.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# What `make test` runs, and how: make test TESTS=txvaurien.test.test_config TRIALFLAGS=--until-failure
+TESTS ?= txvaurien
+TRIALFLAGS ?=
+# Further options of `vaurien` for `make run`: make run OPTIONS="--proxy localhost:9000"
+OPTIONS ?=
+
+DECLARED := setup.cfg setup.py pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-all servers lint types unit format coverage clean
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/installed ## start a demo: a small backend, the proxy on localhost:8000, control on localhost:8080
+	@$(BIN)/vaurien --demo $(OPTIONS)
+
+test: $(VENV)/installed-test ## lint, check the types and run all tests, with the real servers they need
+	@$(MAKE) --no-print-directory servers
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory types
+	@$(MAKE) --no-print-directory unit
+
+test-all: ## make test with every Python from 3.10 to 3.13 that this machine has
+	@bash .ci/test-all
+
+servers: ## see to the real servers that the tests start
+	@bash .ci/servers
+
+lint: $(VENV)/installed-test ## ruff: what it checks, and how it formats
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed-test ## mypy
+	$(BIN)/mypy
+
+unit: $(VENV)/installed-test ## the trial suite
+	$(BIN)/trial $(TRIALFLAGS) $(TESTS)
+
+format: $(VENV)/installed-test ## write the code as ruff writes it
+	$(BIN)/ruff format .
+
+coverage: $(VENV)/installed-test ## run all tests and show which lines they do not reach
+	$(BIN)/coverage run -m twisted.trial $(TRIALFLAGS) $(TESTS)
+	$(BIN)/coverage report
+
+clean: ## remove everything that was made here
+	rm -rf .venv .venv-3.* _trial_temp* build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -f twisted/plugins/dropin.cache
+	find txvaurien twisted -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/installed: $(DECLARED)
+	@bash .ci/venv "$(PYTHON)" "$(VENV)"
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@

@@ -1,0 +1,33 @@
+"""txvaurien, a chaos proxy for TCP services.
+
+What tests need is here: `Client`, `start_proxy` and `stop_proxy`, without Twisted.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from txvaurien.blocking import Client
+    from txvaurien.processes import start_proxy, stop_proxy
+    from txvaurien.vocabulary import VaurienError
+
+    __version__: str
+
+__all__ = ["Client", "VaurienError", "__version__", "start_proxy", "stop_proxy"]
+
+
+def __getattr__(name: str) -> Any:
+    # Every module of the package imports this one first, so it imports nothing before it is asked.
+    homes = {
+        "Client": "txvaurien.blocking",
+        "VaurienError": "txvaurien.vocabulary",
+        "start_proxy": "txvaurien.processes",
+        "stop_proxy": "txvaurien.processes",
+    }
+    if name == "__version__":
+        return import_module("importlib.metadata").version("txvaurien")
+    if name not in homes:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(homes[name]), name)
