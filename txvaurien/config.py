@@ -1,0 +1,251 @@
+"""Settings: defaults, beaten by an INI file, beaten by the command line.
+
+Whatever is wrong is a `ConfigError` that names the place: ``--seed``, or
+``vaurien.ini:12: seed``. Options of a behavior that ``--behavior`` does not name are
+not lost: they are that behavior's defaults in this process, so they hold when
+it is set live and its options are not said again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from txvaurien.addresses import Backend, Listen, parse_backend, parse_listen
+from txvaurien.behaviors.base import Behavior
+from txvaurien.errors import ConfigError
+from txvaurien.flags import COMMANDS, Common, Flag, Given, flags_of, parse_arguments, prefix_of
+from txvaurien.inifile import Contents, Line, Section, read_ini
+from txvaurien.options import build, convert, unknown
+from txvaurien.plan import Plan, Rule, Share, parse_mix
+from txvaurien.plugins import Registry
+from txvaurien.protocols.base import WireProtocol
+
+#: How an option that is off by default is switched off again.
+_OFF = frozenset({"", "off", "none"})
+
+_GROUPS = {"protocol": "protocols", "behavior": "behaviors"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that a process is told at its start.
+
+    :param common: the options that belong to no protocol and no behavior.
+    :param behavior_defaults: what was set for each behavior, used or not, by attribute name.
+    :param warnings: what the log should say at start.
+    :param places: where each option that was given stands, by the name of its flag.
+    """
+
+    common: Common
+    listen: Listen
+    backend: Backend
+    protocol: WireProtocol
+    plan: Plan
+    registry: Registry
+    behavior_defaults: Mapping[str, Mapping[str, object]]
+    warnings: tuple[str, ...]
+    places: Mapping[str, str]
+
+    def place(self, name: str) -> str:
+        """Where the option was given, or ``--name``."""
+        return self.places.get(name, f"--{name}")
+
+    @property
+    def control(self) -> bool:
+        """Whether the control server runs; without a proxy there would be nothing else."""
+        return self.common.http or self.common.no_proxy
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """What was given, read and looked up, and not yet converted."""
+
+    registry: Registry
+    flags: Mapping[str, Flag]
+    given: Sequence[Given]
+
+    def asks(self, command: str) -> bool:
+        """Whether one of `COMMANDS` that take no value was given."""
+        return any(each.flag.name == command and each.text == "true" for each in self.given)
+
+
+def read(
+    arguments: Sequence[str],
+    registry: Registry | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> CommandLine:
+    """Read the command line and the INI file that it names.
+
+    :param registry: what can be named, None for all that is installed; the user's own classes are added.
+    :raises ConfigError: an unknown name, or a file that cannot be read.
+    """
+    registry = Registry.load() if registry is None else registry
+    contents = _contents(arguments, environ)
+    _add_own_classes(contents, registry)
+    flags = flags_of(registry)
+    in_file = _look_up(contents, flags, registry)
+    return CommandLine(registry, flags, [*in_file, *parse_arguments(arguments, flags)])
+
+
+def load(
+    arguments: Sequence[str],
+    registry: Registry | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Settings from a command line.
+
+    :raises ConfigError: anything that cannot be.
+    """
+    return settle(read(arguments, registry, environ))
+
+
+def _contents(arguments: Sequence[str], environ: Mapping[str, str]) -> Contents:
+    """The file has to be read before the rest can be looked up: it may add names."""
+    path: str | None = None
+    for position, token in enumerate(arguments):
+        if token.startswith("--config="):
+            path = token.partition("=")[2]
+        elif token == "--config":
+            path = next(iter(arguments[position + 1 :]), None)
+    # What looks like an option is none: `parse_arguments` says that the value is missing.
+    return Contents() if path is None or path.startswith("--") else read_ini(path, environ)
+
+
+def _add_own_classes(contents: Contents, registry: Registry) -> None:
+    for line in contents.lines:
+        kind, _, name = line.section.partition(":")
+        if line.name != "callable" or kind not in _GROUPS:
+            continue
+        group = _GROUPS[kind]
+        _import(registry, group, name, line)
+        called = getattr(getattr(registry, group)[name], "name", None)
+        if called != name:
+            raise ConfigError(
+                line.where,
+                f"{line.value} has the name {called!r}, its section is [{line.section}]",
+                f"set `name = {name!r}` in the class",
+            )
+
+
+def _import(registry: Registry, group: str, name: str, line: Line) -> None:
+    try:
+        registry.add(group, name, line.value, where=line.where)
+    except ConfigError:
+        raise
+    except Exception as error:  # whatever the user's module raises while it is imported
+        reason = f"{type(error).__name__}: {error}"
+        raise ConfigError(line.where, f"{line.value!r} cannot be imported ({reason})") from error
+
+
+def _look_up(contents: Contents, flags: Mapping[str, Flag], registry: Registry) -> list[Given]:
+    prefixes = {section.name: _prefix(section, registry) for section in contents.sections}
+    return [
+        Given(_flag(line, prefixes[line.section], flags), line.value, line.where)
+        for line in contents.lines
+        if line.name != "callable" or line.section == "vaurien"
+    ]
+
+
+def _prefix(section: Section, registry: Registry) -> str:
+    """What the flags of a section begin with."""
+    if section.name == "vaurien":
+        return ""
+    kind, _, owner = section.name.partition(":")
+    known = {f"{prefix}:{name}" for prefix, group in _GROUPS.items() for name in getattr(registry, group)}
+    if section.name not in known:
+        raise unknown("section", section.name, {"vaurien", *known}, where=section.where)
+    return prefix_of(_GROUPS[kind], owner)
+
+
+def _flag(line: Line, prefix: str, flags: Mapping[str, Flag]) -> Flag:
+    flag = flags.get(prefix + line.name)
+    if flag is not None and flag.name not in COMMANDS:
+        return flag
+    names = [
+        each.option.name
+        for each in flags.values()
+        if each.option is not None and prefix_of(each.group, each.owner) == prefix
+    ]
+    raise unknown("option", line.name, names, where=line.where, of=f"[{line.section}]")
+
+
+def settle(line: CommandLine) -> Settings:
+    """Convert what was given, and put it together.
+
+    :raises ConfigError: a value that an option does not take, or values that do not fit together.
+    """
+    places: dict[str, str] = {}
+    values: dict[tuple[str, str], dict[str, object]] = {}
+    warnings: list[str] = []
+    for each in _that_count(line.given):
+        flag = each.flag
+        if flag.retired:
+            warnings.append(f"{each.where}: this does nothing any more: {flag.retired}")
+        if flag.option is not None:
+            places[flag.name] = each.where
+            values.setdefault((flag.group, flag.owner), {})[flag.option.attribute] = _converted(each)
+    return _assemble(line.registry, values, tuple(warnings), places)
+
+
+def _that_count(given: Sequence[Given]) -> list[Given]:
+    return list({each.flag.name: each for each in given}.values())
+
+
+def _converted(given: Given) -> object:
+    option = given.flag.option
+    assert option is not None
+    text = given.text.lower() if option.choices else given.text
+    if option.default is None and text.strip().lower() in _OFF:
+        return None
+    return convert(option, text, where=given.where, text=True)
+
+
+def _assemble(
+    registry: Registry,
+    values: Mapping[tuple[str, str], Mapping[str, object]],
+    warnings: tuple[str, ...],
+    places: Mapping[str, str],
+) -> Settings:
+    common = build(Common, values.get(("", ""), {}))
+    place = {name: places.get(name, f"--{name}") for name in ("proxy", "backend", "protocol", "behavior")}
+    options = values.get(("protocols", common.protocol), {})
+    protocol = registry.protocol(common.protocol, options, where=place["protocol"])
+    defaults = {owner: each for (group, owner), each in values.items() if group == "behaviors"}
+    return Settings(
+        common=common,
+        listen=parse_listen(common.proxy, place["proxy"]),
+        backend=parse_backend(common.backend, place["backend"]),
+        protocol=protocol,
+        plan=_plan(common, protocol, registry, defaults, places),
+        registry=registry,
+        behavior_defaults=defaults,
+        warnings=warnings,
+        places=places,
+    )
+
+
+def _plan(
+    common: Common,
+    protocol: WireProtocol,
+    registry: Registry,
+    defaults: Mapping[str, Mapping[str, object]],
+    places: Mapping[str, str],
+) -> Plan:
+    where = places.get("behavior", "--behavior")
+    mix = []
+    for percent, name in parse_mix(common.behavior, where):
+        behavior = registry.behavior(name, defaults.get(name, {}), where=where)
+        _check_fit(behavior, protocol, places, where)
+        mix.append(Share(percent, Rule(behavior)))
+    return Plan(mix=tuple(mix), seed=common.seed)
+
+
+def _check_fit(behavior: Behavior, protocol: WireProtocol, places: Mapping[str, str], where: str) -> None:
+    """Find out now what a behavior thinks of the protocol, while the place is known."""
+    try:
+        behavior.acts(protocol)
+    except ConfigError as error:
+        option = f"{prefix_of('behaviors', behavior.name)}{error.where.replace('_', '-')}"
+        raise error.at(places.get(option, where)) from error

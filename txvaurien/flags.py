@@ -1,0 +1,191 @@
+"""Every option under its one name, ``behavior-delay-sleep``: what files and the command line share.
+
+The names are generated from what is declared (`txvaurien.options`). On the
+command line a name follows ``--``; in a file it stands in ``[vaurien]``, or its
+last part in ``[behavior:delay]``. Everywhere ``_`` may be written for ``-``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import Meta
+
+from txvaurien.errors import ConfigError
+from txvaurien.options import DAY, Declared, Option, options_of
+from txvaurien.plugins import Registry
+
+#: The shortest limit that a time may set, in seconds.
+_MOMENT = 0.001
+
+#: Options that only the command line has: their names and help texts.
+COMMANDS: Mapping[str, str] = MappingProxyType(
+    {
+        "config": "an INI file with options; the command line beats it",
+        "demo": "start a small HTTP server as backend and show what to try",
+        "help": "show this text and exit",
+        "version": "show the version and exit",
+    }
+)
+_BARE_COMMANDS = frozenset({"demo", "help", "version"})
+
+
+class Common(Declared, frozen=True, kw_only=True):
+    """The options that do not belong to a protocol or a behavior."""
+
+    name: ClassVar[str] = "vaurien"
+
+    proxy: Annotated[str, Meta(description="where to listen")] = "localhost:8000"
+    backend: Annotated[str, Meta(description="where the service is")] = "localhost:80"
+    backlog: Annotated[
+        int, Meta(ge=1, le=65535, description="connections that the kernel may hold before they are accepted")
+    ] = 1024
+    no_proxy: Annotated[bool, Meta(description="start the control server and no proxy")] = False
+
+    protocol: Annotated[str, Meta(description="what the service speaks")] = "tcp"
+    behavior: Annotated[
+        str, Meta(description="a behavior for every exchange, or a mix in percent such as 5:error,10:delay")
+    ] = "dummy"
+    seed: Annotated[int, Meta(description="repeats a run; drawn and logged if not given")] | None = None
+
+    timeout: Annotated[
+        float, Meta(ge=_MOMENT, le=DAY, description="seconds that connecting to the backend may take")
+    ] = 30.0
+    idle_timeout: (
+        Annotated[float, Meta(ge=_MOMENT, le=DAY, description="seconds after which a silent link is closed")]
+        | None
+    ) = None
+    pool_max_size: (
+        Annotated[int, Meta(ge=1, description="backend connections at most; further clients wait")] | None
+    ) = None
+    pool_timeout: Annotated[
+        float, Meta(ge=0, le=DAY, description="seconds that a client may wait for a backend connection")
+    ] = 30.0
+
+    http: Annotated[bool, Meta(description="start the control server")] = False
+    http_host: Annotated[str, Meta(description="where the control server listens")] = "localhost"
+    http_port: Annotated[int, Meta(ge=0, le=65535, description="its port; 0 for any that is free")] = 8080
+
+    log_level: Annotated[
+        Literal["critical", "error", "warning", "info", "debug"], Meta(description="what is logged at least")
+    ] = "info"
+    log_output: Annotated[str, Meta(description="a file, or - for standard error")] = "-"
+
+
+#: Options of Vaurien that do nothing any more, and why.
+_RETIRED: Mapping[str, str] = MappingProxyType(
+    {
+        "async-mode": "every link is asynchronous",
+        "buffer": "reads are as large as the kernel has data, and bodies are streamed",
+        "bufsize": "reads are as large as the kernel has data, and bodies are streamed",
+        "keep-alive": "a connection stays open until one of its two sides closes it",
+        "reuse-socket": "each client has a connection of its own to the backend",
+        "stay-connected": "a connection stays open until one of its two sides closes it",
+        "sync": "every link is asynchronous",
+    }
+)
+_RETIRED_WITH_VALUE = frozenset({"buffer", "bufsize"})
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One name that may be written.
+
+    :param group: ``""``, ``protocols`` or ``behaviors``; `owner` is the protocol or behavior.
+    :param option: what it sets; None if it is `retired` or of the command line only.
+    :param retired: why it does nothing any more.
+    :param bare: on the command line it takes no value.
+    """
+
+    name: str
+    group: str = ""
+    owner: str = ""
+    option: Option | None = None
+    retired: str = ""
+    bare: bool = False
+
+
+@dataclass(frozen=True)
+class Given:
+    """A value that was given for a flag, and where (``--seed``, ``x.ini:12: seed``)."""
+
+    flag: Flag
+    text: str
+    where: str
+
+
+def normal(name: str) -> str:
+    """A name as it is looked up."""
+    return name.strip().replace("_", "-")
+
+
+def prefix_of(group: str, owner: str) -> str:
+    """What the flags of a protocol or behavior begin with."""
+    return normal(f"{group.removesuffix('s')}-{owner}-") if group else ""
+
+
+def flags_of(registry: Registry) -> dict[str, Flag]:
+    """Every flag by name, those of the command line only included."""
+    flags = {name: Flag(name, bare=name in _BARE_COMMANDS) for name in COMMANDS}
+    for group, owner, declared in declared_in(registry):
+        prefix = prefix_of(group, owner)
+        for name, reason in _RETIRED.items():
+            flags[prefix + name] = Flag(
+                prefix + name, group, owner, retired=reason, bare=name not in _RETIRED_WITH_VALUE
+            )
+        for option in options_of(declared):
+            bare = not group and option.kind == "bool"
+            flags[prefix + option.name] = Flag(prefix + option.name, group, owner, option, bare=bare)
+    return flags
+
+
+def declared_in(registry: Registry) -> Iterator[tuple[str, str, type[Declared]]]:
+    """Everything that has options: (group, owner, class), ours first, then by name."""
+    yield "", "", Common
+    for name in sorted(registry.protocols):
+        yield "protocols", name, registry.protocols[name]
+    for name in sorted(registry.behaviors):
+        yield "behaviors", name, registry.behaviors[name]
+
+
+def parse_arguments(arguments: Sequence[str], flags: Mapping[str, Flag]) -> list[Given]:
+    """Read ``--name value``, ``--name=value`` and, for yes-or-no options, a bare ``--name``.
+
+    :raises ConfigError: an unknown option, a missing value, an argument that is no option.
+    """
+    given: list[Given] = []
+    tokens = iter(arguments)
+    for token in tokens:
+        name, equals, value = _split(token)
+        flag = flags.get(normal(name))
+        if flag is None:
+            raise _no_such_option(normal(name), flags)
+        if not equals:
+            value = "true" if flag.bare else next(tokens, "--")
+            if value.startswith("--"):
+                raise ConfigError(f"--{flag.name}", "it needs a value", _must_be(flag))
+        given.append(Given(flag, value, f"--{flag.name}"))
+    return given
+
+
+def _split(token: str) -> tuple[str, str, str]:
+    if token == "-h":
+        return "help", "", ""
+    if not token.startswith("--") or token == "--":
+        raise ConfigError("", f"unexpected argument {token!r}", "every option begins with --; try --help")
+    return token[2:].partition("=")
+
+
+def _no_such_option(name: str, flags: Mapping[str, Flag]) -> ConfigError:
+    names = [flag.name for flag in flags.values() if not flag.retired]
+    near = difflib.get_close_matches(name, names, 1)
+    guess = f" (did you mean --{near[0]}?)" if near else ""
+    return ConfigError(f"--{name}", f"there is no such option{guess}", "--help shows them all")
+
+
+def _must_be(flag: Flag) -> str:
+    return f"it must be {flag.option.allowed}" if flag.option else ""

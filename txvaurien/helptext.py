@@ -1,0 +1,121 @@
+"""What ``--help`` says, written from the declarations."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from txvaurien.flags import COMMANDS, Common, declared_in, prefix_of
+from txvaurien.options import Option, options_of, summary
+from txvaurien.plugins import Registry
+
+#: The sections of the common options. What is not named here comes last, under "Further".
+GROUPS: Sequence[tuple[str, tuple[str, ...]]] = (
+    ("Where", ("proxy", "backend", "no-proxy", "backlog")),
+    ("What goes wrong", ("protocol", "behavior", "seed")),
+    ("Limits", ("timeout", "idle-timeout", "pool-max-size", "pool-timeout")),
+    ("Live control", ("http", "http-host", "http-port")),
+    ("Log", ("log-level", "log-output")),
+)
+
+_COLUMN = 30
+_INDENT = " " * _COLUMN
+_NARROWEST, _WIDEST = 60, 110
+
+_INTRODUCTION = (
+    "A chaos proxy for TCP services. It stands in front of a backend and makes chosen things go wrong."
+)
+_ADDRESSES = (
+    "An address is host:port, [IPv6]:port or an endpoint string of Twisted, such as unix:/run/x.sock or "
+    "tls:host:465. Times are seconds. An option that is off is switched off again with `off`. An option "
+    "without a value here stands for true; --http=false takes it back. In an INI file all of them "
+    "stand in [vaurien], those of a behavior or protocol also in [behavior:NAME] or [protocol:NAME] "
+    "by their last part."
+)
+
+
+def help_text(registry: Registry, program: str) -> str:
+    """The whole text.
+
+    :param program: how the program was called, such as ``twistd vaurien``.
+    """
+    width = max(_NARROWEST, min(shutil.get_terminal_size((100, 24)).columns, _WIDEST))
+    parts = [f"Usage: {program} [options]", "", *textwrap.wrap(_INTRODUCTION, width), ""]
+    parts += _common(registry, width)
+    for group, owner, declared in declared_in(registry):
+        options = options_of(declared)
+        if group:
+            title = f"{group.removesuffix('s').capitalize()} {owner}: {summary(declared)}"
+            parts += _section(title, [_entry(prefix_of(group, owner), each) for each in options], width)
+    return "\n".join([*parts, *textwrap.wrap(_ADDRESSES, width)])
+
+
+def _common(registry: Registry, width: int) -> Iterator[str]:
+    options = {option.name: option for option in options_of(Common)}
+    choices = {"protocol": sorted(registry.protocols), "behavior": sorted(registry.behaviors)}
+    for title, names in (*GROUPS, ("Further", _further(options))):
+        entries = [_entry("", options[name], choices.get(name, [])) for name in names]
+        if entries:
+            yield from _section(f"{title}:", entries, width)
+    yield from _section("This command:", [_command(name) for name in COMMANDS], width)
+
+
+def _further(options: dict[str, Option]) -> tuple[str, ...]:
+    named = {name for _, names in GROUPS for name in names}
+    return tuple(name for name in options if name not in named)
+
+
+def _command(name: str) -> tuple[str, str]:
+    return f"--{name} FILE" if name == "config" else f"--{name}", COMMANDS[name]
+
+
+def _entry(prefix: str, option: Option, choices: Sequence[str] = ()) -> tuple[str, str]:
+    """The left and the right column of an option."""
+    bare = option.kind == "bool" and not prefix
+    left = f"--{prefix}{option.name}" + ("" if bare else f" {_metavar(option)}")
+    allowed = choices or option.choices
+    words = option.help + (f"; one of: {', '.join(allowed)}" if allowed else "")
+    aside = "" if bare else "; ".join(filter(None, [_bounds(option), _default(option)]))
+    return left, f"{words} ({aside})" if aside else words
+
+
+def _metavar(option: Option) -> str:
+    special = {"proxy": "ADDRESS", "backend": "ADDRESS", "protocol": "NAME", "behavior": "NAME"}
+    nouns = {"bool": "true|false", "int": "N", "float": "NUMBER"}
+    fallback = "NAME" if option.choices else "TEXT"
+    return special.get(option.attribute) or nouns.get(option.kind, fallback)
+
+
+def _bounds(option: Option) -> str:
+    if option.minimum is not None and option.maximum is not None:
+        return f"{_number(option.minimum)} to {_number(option.maximum)}"
+    if option.minimum is not None:
+        return f"at least {_number(option.minimum)}"
+    return "" if option.maximum is None else f"at most {_number(option.maximum)}"
+
+
+def _number(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:g}"
+
+
+def _default(option: Option) -> str:
+    if option.default is None:
+        return "" if option.attribute == "seed" else "default: off"
+    if option.kind == "bool":
+        return f"default: {str(option.default).lower()}"
+    shown = _number(option.default) if option.kind == "float" else str(option.default)
+    return f"default: {shown}" if shown else ""
+
+
+def _section(title: str, entries: Sequence[tuple[str, str]], width: int) -> list[str]:
+    lines = textwrap.wrap(title, width, subsequent_indent="  ")
+    for left, right in entries:
+        head = f"  {left}  ".ljust(_COLUMN)
+        if len(head) > _COLUMN:
+            lines.append(head.rstrip())
+            head = _INDENT
+        lines += textwrap.wrap(
+            right, width, initial_indent=head, subsequent_indent=_INDENT, break_on_hyphens=False
+        )
+    return [*lines, ""]

@@ -1,0 +1,127 @@
+"""INI files, as lines that know where they stand.
+
+``extends = base.ini`` in ``[vaurien]`` reads other files first (relative to
+the file, separated by white space or commas); what a file says itself beats
+them. ``${NAME}`` is the value of an environment variable, ``$${`` a literal ``${``.
+A line that begins with white space continues the value before it. A comment
+has a line of its own and begins with ``#`` or ``;``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from iniconfig import IniConfig, ParseError
+
+from txvaurien.errors import ConfigError
+from txvaurien.flags import normal
+
+_VARIABLE = re.compile(r"\$\$\{|\$\{(?P<name>[^}]*)\}")
+_MAIN = "vaurien"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One option in a file. ``name`` is written with dashes, ``where`` is ``x.ini:12: name``."""
+
+    section: str
+    name: str
+    value: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section in a file, be it empty; ``where`` is ``x.ini:3``."""
+
+    name: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a file and those it extends say; of two lines for one option the later counts."""
+
+    sections: tuple[Section, ...] = ()
+    lines: tuple[Line, ...] = ()
+
+
+def read_ini(
+    path: str,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    where: str = "--config",
+    above: tuple[str, ...] = (),
+) -> Contents:
+    """Read the file at `path`, and what it extends.
+
+    :param where: the place that named it, for errors.
+    :param above: the real paths of the files that led here.
+    :raises ConfigError: it cannot be read, or is no INI file, or extends itself.
+    """
+    real = os.path.realpath(path)
+    if real in above:
+        raise ConfigError(where, f"{path!r} extends itself", "take this file out of the circle")
+    own = _own_contents(path, environ, where)
+    bases = [
+        read_ini(os.path.join(os.path.dirname(path), name), environ, where=line.where, above=(*above, real))
+        for line in own.lines
+        if _extends(line)
+        for name in line.value.replace(",", " ").split()
+    ]
+    mine = Contents(own.sections, tuple(line for line in own.lines if not _extends(line)))
+    return _joined([*bases, mine])
+
+
+def _extends(line: Line) -> bool:
+    return line.section == _MAIN and line.name == "extends"
+
+
+def _joined(parts: list[Contents]) -> Contents:
+    return Contents(
+        tuple(section for part in parts for section in part.sections),
+        tuple(line for part in parts for line in part.lines),
+    )
+
+
+def _own_contents(path: str, environ: Mapping[str, str], where: str) -> Contents:
+    parsed = _parse(path, where)
+    sections = tuple(Section(each.name, f"{path}:{parsed.lineof(each.name)}") for each in parsed)
+    lines: dict[tuple[str, str], Line] = {}
+    for section in parsed:
+        for written, value in section.items():
+            place = f"{path}:{section.lineof(written)}: {written}"
+            key = (section.name, normal(written))
+            if key in lines:
+                raise ConfigError(place, "it is set twice", f"the other is {lines[key].where}")
+            lines[key] = Line(*key, _expanded(value, environ, place), place)
+    return Contents(sections, tuple(lines.values()))
+
+
+def _parse(path: str, where: str) -> IniConfig:
+    try:
+        return IniConfig(path)
+    except OSError as error:
+        raise ConfigError(where, f"{path!r} cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(where, f"{path!r} is not UTF-8 text ({error})") from error
+    except ParseError as error:
+        place = f"{error.path}:{error.lineno + 1}"
+        allowed = "write [section] and name = value"
+        raise ConfigError(place, f"this is not INI ({error.msg})", allowed) from error
+
+
+def _expanded(value: str, environ: Mapping[str, str], where: str) -> str:
+    def replace(match: re.Match[str]) -> str:
+        name = match["name"]
+        if name is None:
+            return "${"
+        if name not in environ:
+            allowed = "set it, or write $${ for a literal ${"
+            raise ConfigError(where, f"the environment variable {name!r} is not set", allowed)
+        return environ[name]
+
+    return _VARIABLE.sub(replace, " ".join(value.split("\n")).strip())

@@ -1,0 +1,91 @@
+"""Option names and the command line."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from txvaurien.errors import ConfigError
+from txvaurien.flags import COMMANDS, Common, flags_of, parse_arguments
+from txvaurien.options import options_of
+from txvaurien.test.registries import registry
+
+
+class FlagsTests(SynchronousTestCase):
+    """`flags_of`."""
+
+    def setUp(self) -> None:
+        self.flags = flags_of(registry())
+
+    def test_every_declared_option(self) -> None:
+        """What is declared has a flag: the common options, and those of each protocol and behavior."""
+        expected = {option.name for option in options_of(Common)} | set(COMMANDS)
+        expected |= {"protocol-chatty-keep-alive", "protocol-chatty-greeting"}
+        for name, declared in registry().behaviors.items():
+            expected |= {f"behavior-{name}-{option.name}" for option in options_of(declared)}
+        self.assertEqual({name for name, flag in self.flags.items() if not flag.retired}, expected)
+
+    def test_bare(self) -> None:
+        """Common yes-or-no options take no value, those of behaviors do."""
+        bare = {name for name, flag in self.flags.items() if flag.bare and not flag.retired}
+        self.assertEqual(bare, {"http", "no-proxy", "help", "version", "demo"})
+
+    def test_retired(self) -> None:
+        """An option of Vaurien is retired where nobody declares it, and nowhere else."""
+        for name in ("bufsize", "stay-connected", "protocol-tcp-keep-alive", "behavior-delay-buffer"):
+            self.assertTrue(self.flags[name].retired, name)
+        self.assertFalse(self.flags["protocol-chatty-keep-alive"].retired)
+
+
+class ParseArgumentsTests(SynchronousTestCase):
+    """`parse_arguments`."""
+
+    def parse(self, *arguments: str) -> list[tuple[str, str, str]]:
+        """Name, text and place of what was given."""
+        given = parse_arguments(arguments, flags_of(registry()))
+        return [(each.flag.name, each.text, each.where) for each in given]
+
+    def wrong(self, *arguments: str) -> str:
+        """What is said of these arguments."""
+        return str(self.assertRaises(ConfigError, self.parse, *arguments))
+
+    def test_forms(self) -> None:
+        """A value follows its option or an equals sign; an underscore is as good as a dash."""
+        for arguments in (["--http-port", "1"], ["--http-port=1"], ["--http_port", "1"]):
+            self.assertEqual(self.parse(*arguments), [("http-port", "1", "--http-port")])
+
+    def test_values_are_left_alone(self) -> None:
+        """Whatever follows an equals sign is the value, and a negative number is one."""
+        self.assertEqual(self.parse("--backend=unix:path=--x")[0][1], "unix:path=--x")
+        self.assertEqual(self.parse("--seed", "-5")[0][1], "-5")
+        self.assertEqual(self.parse("--log-output", "-")[0][1], "-")
+
+    def test_bare(self) -> None:
+        """A bare option is true and leaves what follows alone; a value can be given all the same."""
+        self.assertEqual(
+            self.parse("--http", "--no-proxy=false", "-h"),
+            [("http", "true", "--http"), ("no-proxy", "false", "--no-proxy"), ("help", "true", "--help")],
+        )
+
+    def test_retired(self) -> None:
+        """Options of Vaurien are read as it read them."""
+        parsed = self.parse("--bufsize", "8192", "--stay-connected", "--protocol-tcp-keep-alive")
+        self.assertEqual([text for _, text, _ in parsed], ["8192", "true", "true"])
+
+    def test_unknown(self) -> None:
+        """An unknown option is named, with the one that was meant; retired ones are not suggested."""
+        self.assertEqual(
+            self.wrong("--behavior-dely-sleep", "1"),
+            "--behavior-dely-sleep: there is no such option (did you mean --behavior-delay-sleep?);"
+            " --help shows them all",
+        )
+        self.assertNotIn("did you mean", self.wrong("--bufsizes"))
+
+    def test_missing_value(self) -> None:
+        """An option without its value says what that would be."""
+        self.assertEqual(self.wrong("--seed"), "--seed: it needs a value; it must be a whole number")
+        self.assertIn("--proxy: it needs a value", self.wrong("--proxy", "--http"))
+
+    def test_not_an_option(self) -> None:
+        """Stray words are refused."""
+        for word in ("stray", "-x", "--"):
+            self.assertIn(f"unexpected argument {word!r}", self.wrong(word))
