@@ -1,0 +1,53 @@
+"""``vaurien``: the proxy in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.logger import globalLogBeginner
+
+from txvaurien.config import Settings
+from txvaurien.errors import ConfigError, ListenError
+from txvaurien.logs import log_observer
+from txvaurien.tap import Options, VaurienService, ready_descriptor
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the proxy until SIGTERM or SIGINT.
+
+    :return: the exit status: 0, or 1 with one line on standard error.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    # A user's own class is looked for in the working directory as well, as twistd does.
+    sys.path.append(os.getcwd())
+    from twisted.internet import reactor
+
+    if "--demo" in arguments:
+        from txvaurien.demo import run_demo
+
+        return run_demo([each for each in arguments if each != "--demo"], reactor)
+    options = Options()
+    options.parseOptions(arguments)
+    return run(options.settings, reactor)
+
+
+def run(settings: Settings, reactor: Any) -> int:
+    """Run what settings describe, with a log of our own, until the reactor is stopped.
+
+    :return: the exit status.
+    """
+    common = settings.common
+    try:
+        observer = log_observer(common.log_level, common.log_output, settings.place("log-output"))
+        globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
+        service = VaurienService(settings, reactor, ready_descriptor())
+        service.startService()
+    except (ConfigError, ListenError) as error:
+        print(f"vaurien: {error}", file=sys.stderr)
+        return 1
+    reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+    reactor.run()
+    return 0

@@ -1,0 +1,273 @@
+"""``twistd vaurien``, and what it shares with ``vaurien``: options and the service they make."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+from twisted.application.service import IService, MultiService
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory, Protocol
+from twisted.logger import Logger, globalLogPublisher
+from twisted.python import usage
+from twisted.python.failure import Failure
+
+from txvaurien.config import CommandLine, Settings, read, settle
+from txvaurien.control.api import ControlService
+from txvaurien.errors import ConfigError, ListenError
+from txvaurien.helptext import help_text
+from txvaurien.logs import log_observer
+from txvaurien.plugins import Registry
+from txvaurien.proxy import Proxy
+from txvaurien.service import ProxyService
+
+#: Names a descriptor that is told when everything listens (`VaurienService`).
+READY_VARIABLE = "VAURIEN_READY_FD"
+
+_log = Logger(namespace="txvaurien")
+
+
+class Options(usage.Options):
+    """The options of ``vaurien`` and ``twistd vaurien``, generated from what is declared.
+
+    :ivar settings: the outcome, once they are parsed.
+    """
+
+    settings: Settings
+
+    def __init__(self, registry: Registry | None = None) -> None:
+        usage.Options.__init__(self)
+        self._registry = registry
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Read a command line, by default that of the process.
+
+        :raises SystemExit: after ``--help`` and ``--version``; with one line for standard error
+            and status 1 if something is wrong (a UsageError would have twistd print all the help).
+        """
+        arguments = sys.argv[1:] if options is None else options
+        try:
+            line = read(arguments, self._registry)
+            self._obey(line)
+            self.settings = settle(line)
+        except ConfigError as error:
+            raise SystemExit(f"vaurien: {error}") from error
+
+    def _obey(self, line: CommandLine) -> None:
+        if line.asks("help"):
+            print(help_text(line.registry, self.program))
+            raise SystemExit(0)
+        if line.asks("version"):
+            print(f"vaurien {version('txvaurien')}")
+            raise SystemExit(0)
+        if line.asks("demo"):
+            raise ConfigError("--demo", "twistd has no demo", "run `vaurien --demo`")
+
+    @property
+    def program(self) -> str:
+        """What the user called."""
+        return "vaurien" if self.parent is None else "twistd vaurien"
+
+    def getUsage(self, width: int | None = None) -> str:
+        """The help text, for twistd."""
+        del width
+        return help_text(self._registry or Registry.load(), self.program)
+
+
+class VaurienService(MultiService):
+    """The proxy and its control server, as settings want them.
+
+    :param ready: a descriptor; when everything listens ``ready PROXY-PORT CONTROL-PORT`` is
+        written to it (0 for what does not listen on TCP) and it is closed.
+    :raises ConfigError: the backend's host cannot be resolved, or settings do not fit together.
+    """
+
+    def __init__(self, settings: Settings, reactor: Any, ready: int | None = None) -> None:
+        MultiService.__init__(self)
+        self.settings = settings
+        self.reactor = reactor
+        self.proxy = make_proxy(settings, reactor)
+        self.proxy_service: ProxyService | None = None
+        self.control_service: ControlService | None = None
+        self._ready = ready
+        self._trying: Deferred[Any] | None = None
+        if not settings.common.no_proxy:
+            settings.backend.resolve(settings.place("backend"))
+            listen, backlog = settings.listen.text, settings.common.backlog
+            self.proxy_service = ProxyService(self.proxy, listen, backlog=backlog)
+            MultiService.addService(self, self.proxy_service)
+        if settings.control:
+            self.control_service = make_control(settings, self.proxy, reactor)
+            MultiService.addService(self, self.control_service)
+
+    def startService(self) -> None:
+        """Listen, say so, and try the backend once.
+
+        :raises ListenError: nothing can listen there.
+        """
+        MultiService.startService(self)
+        self._announce()
+        # Not before the reactor runs: whoever waits for it may send SIGTERM at once.
+        self.reactor.callWhenRunning(self._is_ready)
+        if self.proxy_service is not None:
+            self._try_backend()
+
+    def stopService(self) -> Deferred[Any]:
+        """Stop listening and end all links; fires when that is done."""
+        stopped: Deferred[Any] = MultiService.stopService(self)
+        if self._trying is not None:
+            self._trying.cancel()
+        return stopped
+
+    def _announce(self) -> None:
+        for warning in self.settings.warnings:
+            _log.warn("{text}", text=warning)
+        if self.proxy_service is not None:
+            _log.info(
+                "proxy on {where} for {backend}: protocol {protocol}, behavior {behavior}, seed {seed}",
+                where=_where(self.settings.listen.text, self.proxy_service.port),
+                backend=self.proxy.backend.text,
+                protocol=self.proxy.protocol.name,
+                behavior=self.proxy.plan.mix_text,
+                seed=self.proxy.seed,
+            )
+        if self.control_service is not None:
+            host = self.settings.common.http_host
+            _log.info(
+                "control on http://{where}/",
+                where=_where(f"[{host}]:" if ":" in host else f"{host}:", self.control_service.port),
+            )
+
+    def _is_ready(self) -> None:
+        if self._ready is None:
+            return
+        ports = [
+            service.port or 0 if service else 0 for service in (self.proxy_service, self.control_service)
+        ]
+        try:
+            with open(self._ready, "w", encoding="ascii") as stream:
+                stream.write(f"ready {ports[0]} {ports[1]}\n")
+        except OSError as error:
+            _log.warn("{name}: {why}", name=READY_VARIABLE, why=error)
+
+    def _try_backend(self) -> None:
+        endpoint = self.settings.backend.endpoint(self.reactor, self.settings.common.timeout)
+        self._trying = trying = endpoint.connect(_Knocking())
+        trying.addErrback(self._backend_is_down)
+        trying.addBoth(self._tried)
+
+    def _backend_is_down(self, failure: Failure) -> None:
+        if self.running:
+            _log.warn(
+                "the backend {backend} cannot be reached now ({why}); each client tries it again",
+                backend=self.settings.backend.text,
+                why=failure.getErrorMessage().rstrip("."),
+            )
+
+    def _tried(self, _: object) -> None:
+        self._trying = None
+
+
+class _Knock(Protocol):
+    """A connection that only finds out whether it is accepted."""
+
+    def connectionMade(self) -> None:
+        """That was all."""
+        transport: Any = self.transport
+        transport.loseConnection()
+
+
+class _Knocking(Factory):
+    noisy = False
+    protocol = _Knock
+
+
+class StartError(ListenError, SystemExit):
+    """What ends twistd when nothing can listen.
+
+    Only SystemExit ends it with a status and without a traceback; only after an
+    Exception does it tidy up (its PID file, the parent that waits for the daemon).
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.code = f"vaurien: {why}"
+
+
+class TwistdService(VaurienService):
+    """As `VaurienService`, under twistd."""
+
+    def startService(self) -> None:
+        """Listen.
+
+        :raises StartError: nothing can listen there; standard error has been told.
+        """
+        try:
+            super().startService()
+        except ListenError as error:
+            # What twistd prints of an exit goes to its log, which has taken sys.stderr over.
+            print(f"vaurien: {error}", file=sys.__stderr__)
+            raise StartError(str(error)) from error
+
+
+def make_proxy(settings: Settings, reactor: Any) -> Proxy:
+    """The proxy that settings describe; it does not listen."""
+    common = settings.common
+    return Proxy(
+        settings.backend,
+        settings.protocol,
+        settings.plan,
+        reactor=reactor,
+        timeout=common.timeout,
+        idle_timeout=common.idle_timeout,
+        pool_max_size=common.pool_max_size,
+        pool_timeout=common.pool_timeout,
+    )
+
+
+def make_control(settings: Settings, proxy: Proxy, reactor: Any) -> ControlService:
+    """The control server that settings describe."""
+    return ControlService(
+        proxy,
+        settings.registry,
+        settings.common.http_host,
+        settings.common.http_port,
+        reactor=reactor,
+        behavior_defaults=settings.behavior_defaults,
+    )
+
+
+def ready_descriptor() -> int | None:
+    """The descriptor that `READY_VARIABLE` names, for this process and none that it starts."""
+    named = os.environ.pop(READY_VARIABLE, "")
+    return int(named) if named.isdecimal() else None
+
+
+def makeService(options: Options) -> IService:
+    """What twistd runs.
+
+    twistd has a log of its own. With ``--log-output`` there is a second one, of our
+    form and level.
+
+    :raises SystemExit: with one line for standard error, if the settings cannot be.
+    """
+    from twisted.internet import reactor
+
+    settings = options.settings
+    try:
+        if "log-output" in settings.places:
+            place = settings.place("log-output")
+            common = settings.common
+            globalLogPublisher.addObserver(log_observer(common.log_level, common.log_output, place))
+        return TwistdService(settings, reactor, ready_descriptor())
+    except ConfigError as error:
+        raise SystemExit(f"vaurien: {error}") from error
+
+
+def _where(text: str, port: int | None) -> str:
+    """An address with its real port, where the user left that to the kernel."""
+    head, colon, tail = text.rpartition(":")
+    return f"{head}:{port}" if colon and port and tail in {"", "0"} else text

@@ -1,0 +1,114 @@
+"""The demo."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+from twisted.web.client import Agent, HTTPConnectionPool, readBody
+
+from txvaurien.config import Settings, load
+from txvaurien.demo import GREETING, demo_arguments, run_demo, to_try
+from txvaurien.plugins import Registry
+from txvaurien.protocols.tcp import Tcp
+from txvaurien.tap import VaurienService
+from txvaurien.test.registries import Chatty, registry
+
+
+class Web(Chatty, frozen=True, kw_only=True):
+    """Stands for the protocol http."""
+
+    name = "http"
+
+
+class DemoArgumentsTests(SynchronousTestCase):
+    """What the demo adds to a command line, and what it prints."""
+
+    def demo(self, names: Registry, *arguments: str) -> tuple[Settings, str]:
+        """The settings, and the text, where these names are installed."""
+        settings = load(demo_arguments(arguments, 4711, names), names)
+        return settings, to_try(settings)
+
+    def test_tcp(self) -> None:
+        """Without the protocol http it is tcp, and the fault to try is a delay."""
+        settings, text = self.demo(registry())
+        self.assertEqual(settings.protocol, Tcp())
+        self.assertEqual(settings.backend.text, "127.0.0.1:4711")
+        self.assertTrue(settings.control)
+        self.assertEqual(
+            [line for line in text.splitlines() if "curl" in line],
+            [
+                "  curl http://localhost:8000/",
+                """  curl -X PUT -d '{"name": "delay", "sleep": 2}' http://localhost:8080/behavior""",
+                "  time curl http://localhost:8000/",
+            ],
+        )
+
+    def test_http(self) -> None:
+        """With it the fault is an error, that a browser shows."""
+        names = registry()
+        names.protocols["http"] = Web
+        settings, text = self.demo(names, "--proxy=localhost:1", "--http-port=2")
+        self.assertEqual(settings.protocol.name, "http")
+        self.assertEqual(
+            [line for line in text.splitlines() if "curl" in line],
+            [
+                "  curl http://localhost:1/",
+                """  curl -X PUT -d '{"name": "error"}' http://localhost:2/behavior""",
+                "  curl -i http://localhost:1/",
+            ],
+        )
+
+    def test_wrong(self) -> None:
+        """A mistake in further options is one line on standard error and status 1."""
+        told = io.StringIO()
+        with contextlib.redirect_stderr(told):
+            self.assertEqual(run_demo(["--seed=x"], MemoryReactorClock()), 1)
+        self.assertEqual(told.getvalue(), "vaurien: --seed: 'x' will not do; it must be a whole number\n")
+
+
+class RunDemoTests(TestCase):
+    """The demo as it runs."""
+
+    timeout = 60
+
+    async def test_it_answers(self) -> None:
+        """A request through the proxy reaches the backend that lives in this process."""
+        services: list[VaurienService] = []
+
+        def start(settings: Settings, reactor: Any) -> int:
+            service = VaurienService(settings, reactor)
+            service.startService()
+            self.addCleanup(service.stopService)
+            services.append(service)
+            return 0
+
+        self.patch(reactor, "listenTCP", self.until_the_end(reactor))
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            self.assertEqual(run_demo(["--proxy=:0", "--http-port=0"], reactor, start), 0)
+        self.assertIn("Ctrl-C ends it.", printed.getvalue())
+        proxy = services[0].proxy_service
+        assert proxy is not None
+        self.assertEqual(await self.get(f"http://127.0.0.1:{proxy.port}/"), GREETING)
+
+    def until_the_end(self, listener: Any) -> Callable[..., Any]:
+        """Its listenTCP, for ports that are closed with the test."""
+        listen = listener.listenTCP
+
+        def listen_for_now(*arguments: Any, **keywords: Any) -> Any:
+            port = listen(*arguments, **keywords)
+            self.addCleanup(port.stopListening)
+            return port
+
+        return listen_for_now
+
+    def get(self, url: str) -> Deferred[bytes]:
+        """The body at a URL, over a connection of its own."""
+        agent = Agent(reactor, pool=HTTPConnectionPool(reactor, persistent=False))
+        return agent.request(b"GET", url.encode()).addCallback(readBody)

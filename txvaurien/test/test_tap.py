@@ -1,0 +1,342 @@
+"""The options of twistd, and the service that they make."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import IService, IServiceMaker, MultiService
+from twisted.internet.error import CannotListenError, ConnectionRefusedError
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.logger import capturedLogs, formatEvent, globalLogPublisher
+from twisted.plugin import getPlugins
+from twisted.python import usage
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+import txvaurien.proxy
+from txvaurien.config import load
+from txvaurien.errors import ConfigError, ListenError
+from txvaurien.tap import (
+    READY_VARIABLE,
+    Options,
+    StartError,
+    TwistdService,
+    VaurienService,
+    makeService,
+    ready_descriptor,
+)
+from txvaurien.test.registries import registry
+
+
+class OptionsTests(SynchronousTestCase):
+    """`Options`."""
+
+    def parse(self, *arguments: str, parent: usage.Options | None = None) -> Options:
+        """Options from this command line."""
+        options = Options(registry())
+        options.parent = parent
+        options.parseOptions(arguments)
+        return options
+
+    def exit(self, *arguments: str, parent: usage.Options | None = None) -> tuple[object, str]:
+        """The exit status, and what was printed before."""
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            stopped = self.assertRaises(SystemExit, self.parse, *arguments, parent=parent)
+        return stopped.code, printed.getvalue()
+
+    def test_settings(self) -> None:
+        """A good command line leaves settings."""
+        self.assertEqual(self.parse("--seed", "3").settings.common.seed, 3)
+
+    def test_process_arguments(self) -> None:
+        """By default it is the command line of the process."""
+        self.patch(sys, "argv", ["vaurien", "--seed", "4"])
+        options = Options(registry())
+        options.parseOptions()
+        self.assertEqual(options.settings.common.seed, 4)
+
+    def test_wrong(self) -> None:
+        """A mistake ends the process with one line for standard error, so with status 1."""
+        code, printed = self.exit("--seed", "x")
+        self.assertEqual(code, "vaurien: --seed: 'x' will not do; it must be a whole number")
+        self.assertEqual(printed, "")
+
+    def test_help(self) -> None:
+        """The help text is printed, and it knows how the program was called."""
+        code, printed = self.exit("--help", parent=usage.Options())
+        self.assertEqual(code, 0)
+        self.assertIn("Usage: twistd vaurien [options]", printed)
+        self.assertIn("Usage: vaurien [options]", Options(registry()).getUsage())
+
+    def test_version(self) -> None:
+        """The version is printed."""
+        code, printed = self.exit("--version")
+        self.assertEqual(code, 0)
+        self.assertRegex(printed, r"^vaurien \d+\.\d+")
+
+    def test_no_demo(self) -> None:
+        """The demo is for `vaurien` only."""
+        code, _ = self.exit("--demo")
+        self.assertIn("run `vaurien --demo`", str(code))
+
+
+class PluginTests(SynchronousTestCase):
+    """The plug-in."""
+
+    def test_found(self) -> None:
+        """twistd finds `vaurien`, and it leads here."""
+        makers = [maker for maker in getPlugins(IServiceMaker) if maker.tapname == "vaurien"]
+        self.assertEqual(len(makers), 1)
+        verifyObject(IServiceMaker, makers[0])
+        self.assertIs(makers[0].options, Options)
+        self.assertIs(makers[0].makeService, makeService)
+
+
+class ServiceCase(SynchronousTestCase):
+    """A service in an imaginary network."""
+
+    def setUp(self) -> None:
+        self.reactor = MemoryReactorClock()
+
+    def make(
+        self, *arguments: str, ready: int | None = None, kind: type[VaurienService] = VaurienService
+    ) -> VaurienService:
+        """A service for this command line, that ends with the test."""
+        service = kind(load(arguments, registry(), {}), self.reactor, ready)
+        self.addCleanup(service.stopService)
+        return service
+
+    def start(self, *arguments: str, ready: int | None = None) -> list[str]:
+        """Start a service; what it logs."""
+        service = self.make(*arguments, ready=ready)
+        with capturedLogs() as events:
+            service.startService()
+        return [formatEvent(event) for event in events if event["log_namespace"] == "txvaurien"]
+
+    def sockets(self) -> list[tuple[int, int, str]]:
+        """What is listened on: port, backlog and interface."""
+        return [(port, backlog, interface) for port, _, backlog, interface in self.reactor.tcpServers]
+
+
+class ServiceTests(ServiceCase):
+    """`VaurienService`."""
+
+    def test_children(self) -> None:
+        """It is a service of services, one for each thing that listens."""
+        service = self.make("--http")
+        verifyObject(IService, service)
+        self.assertIsInstance(service, MultiService)
+        self.assertEqual(list(service), [service.proxy_service, service.control_service])
+        self.assertIsNone(self.make().control_service)
+        self.assertIsNone(self.make("--no-proxy").proxy_service)
+
+    def test_listens(self) -> None:
+        """The proxy and the control server listen where they were told to."""
+        self.start("--proxy=localhost:1", "--backlog=7", "--http", "--http-host=127.0.0.2", "--http-port=2")
+        self.assertEqual(self.sockets()[0], (1, 7, "127.0.0.1"))
+        self.assertEqual((self.sockets()[1][0], self.sockets()[1][2]), (2, "127.0.0.2"))
+
+    def test_no_proxy(self) -> None:
+        """Only the control server: no listener for clients, no attempt at the backend."""
+        logged = self.start("--no-proxy")
+        self.assertEqual([port for port, _, _ in self.sockets()], [8080])
+        self.assertEqual(self.reactor.tcpClients, [])
+        self.assertEqual(logged, ["control on http://localhost:8080/"])
+
+    def test_options_reach_the_proxy(self) -> None:
+        """Everything about the proxy is passed on."""
+        pools: list[tuple[object, object]] = []
+        self.patch(txvaurien.proxy, "Pool", lambda _, most, patience: pools.append((most, patience)))
+        proxy = self.make(
+            "--backend=localhost:9",
+            "--seed=5",
+            "--behavior=delay",
+            "--timeout=6",
+            "--idle-timeout=7",
+            "--pool-max-size=8",
+            "--pool-timeout=9",
+        ).proxy
+        said = (proxy.backend.text, proxy.seed, proxy.plan.mix_text, proxy.timeout, proxy.idle_timeout)
+        self.assertEqual(said, ("localhost:9", 5, "delay", 6.0, 7.0))
+        self.assertEqual(pools, [(8, 9.0)])
+
+    def test_announced(self) -> None:
+        """One line each for the proxy and the control server, with the seed to repeat the run."""
+        logged = self.start("--seed=5", "--http", "--bufsize=1", "--proxy=[::1]:3")
+        self.assertEqual(
+            logged,
+            [
+                "--bufsize: this does nothing any more: reads are as large as the kernel has data,"
+                " and bodies are streamed",
+                "proxy on [::1]:3 for localhost:80: protocol tcp, behavior dummy, seed 5",
+                "control on http://localhost:8080/",
+            ],
+        )
+
+    def test_busy(self) -> None:
+        """A port that is taken is told of with the option that chooses another."""
+
+        def listen(port: int, *_: object, **__: object) -> None:
+            raise CannotListenError("127.0.0.1", port, OSError(98, "Address already in use"))
+
+        self.patch(self.reactor, "listenTCP", listen)
+        error = self.assertRaises(ListenError, self.make().startService)
+        self.assertEqual(
+            str(error),
+            "cannot listen on 127.0.0.1:8000: the port is in use; "
+            "stop the other process or choose another with --proxy",
+        )
+
+    def test_busy_under_twistd(self) -> None:
+        """Under twistd that is an exit with status 1, and an Exception, after which twistd tidies up."""
+        told = io.StringIO()
+        self.patch(sys, "__stderr__", told)
+        self.patch(self.reactor, "listenTCP", self._taken)
+        error = self.assertRaises(StartError, self.make(kind=TwistdService).startService)
+        self.assertIsInstance(error, SystemExit)
+        self.assertIsInstance(error, Exception)
+        self.assertEqual(error.code, "vaurien: cannot listen on 127.0.0.1:8000: taken")
+        self.assertEqual(told.getvalue(), f"{error.code}\n")
+
+    @staticmethod
+    def _taken(port: int, *_: object, **__: object) -> None:
+        raise CannotListenError("127.0.0.1", port, Exception("taken"))
+
+    def test_unresolvable(self) -> None:
+        """A backend whose name does not exist is an error before anything starts, with its place."""
+
+        def getaddrinfo(*_: object, **__: object) -> None:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+        self.patch(socket, "getaddrinfo", getaddrinfo)
+        error = self.assertRaises(ConfigError, self.make, "--backend=nix.example:1")
+        self.assertIn("--backend: the host 'nix.example'", str(error))
+        self.make("--backend=nix.example:1", "--no-proxy")
+
+
+class BackendTests(ServiceCase):
+    """The one attempt at the backend."""
+
+    def begin(self) -> Any:
+        """Start, and give out the factory of the attempt."""
+        self.service = self.make("--backend=127.0.0.1:9")
+        self.service.startService()
+        ((_, port, factory, timeout, _),) = self.reactor.tcpClients
+        self.assertEqual((port, timeout), (9, 30.0))
+        return factory
+
+    def test_up(self) -> None:
+        """A backend that answers is left in peace at once, and nothing is said."""
+        factory = self.begin()
+        transport = StringTransport()
+        with capturedLogs() as events:
+            factory.buildProtocol(None).makeConnection(transport)
+        self.assertTrue(transport.disconnecting)
+        self.assertEqual(list(events), [])
+
+    def test_down(self) -> None:
+        """A backend that is down is a warning, and the proxy runs."""
+        factory = self.begin()
+        with capturedLogs() as events:
+            factory.clientConnectionFailed(None, Failure(ConnectionRefusedError()))
+        self.assertEqual(
+            [(event["log_level"].name, formatEvent(event)) for event in events],
+            [
+                (
+                    "warn",
+                    "the backend 127.0.0.1:9 cannot be reached now (Connection was refused by other side);"
+                    " each client tries it again",
+                )
+            ],
+        )
+        self.assertTrue(self.service.running)
+
+    def test_stopped_meanwhile(self) -> None:
+        """When the service stops the attempt is given up, without a word."""
+        self.begin()
+        with capturedLogs() as events:
+            self.successResultOf(self.service.stopService())
+        self.assertTrue(self.reactor.connectors[0].stoppedConnecting)
+        self.assertEqual([event for event in events if event["log_level"].name == "warn"], [])
+
+
+class ReadyTests(ServiceCase):
+    """The descriptor that is told when everything listens."""
+
+    def ready(self, *arguments: str) -> str:
+        """What is written to the descriptor."""
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        self.reactor = MemoryReactorClock()
+        self.start(*arguments, ready=writing)
+        os.set_blocking(reading, False)
+        self.assertRaises(BlockingIOError, os.read, reading, 1)
+        self.reactor.run()
+        text = os.read(reading, 100).decode()
+        self.assertEqual(os.read(reading, 1), b"", "it was not closed")
+        return text
+
+    def test_ports(self) -> None:
+        """Both ports, when the reactor runs and not before."""
+        self.assertEqual(self.ready("--proxy=:11", "--http", "--http-port=12"), "ready 11 12\n")
+
+    def test_no_port(self) -> None:
+        """What does not listen on TCP is 0."""
+        self.assertEqual(self.ready("--proxy=:11"), "ready 11 0\n")
+        self.assertEqual(self.ready("--no-proxy"), "ready 0 8080\n")
+
+    def test_no_descriptor(self) -> None:
+        """A descriptor that is not open costs a warning, no more."""
+        reading, writing = os.pipe()
+        os.close(reading)
+        os.close(writing)
+        self.start(ready=writing)
+        with capturedLogs() as events:
+            self.reactor.run()
+        self.assertIn("Bad file descriptor", "".join(formatEvent(event) for event in events))
+
+    def test_variable(self) -> None:
+        """The environment names it, for this process and not for those that it starts."""
+        self.patch(os, "environ", {READY_VARIABLE: "7"})
+        self.assertEqual(ready_descriptor(), 7)
+        self.assertEqual(os.environ, {})
+        self.assertIsNone(ready_descriptor())
+
+
+class MakeServiceTests(SynchronousTestCase):
+    """`makeService`."""
+
+    def make(self, *arguments: str) -> Any:
+        """The service for this command line."""
+        options = Options(registry())
+        options.parseOptions(arguments)
+        return makeService(options)
+
+    def test_service(self) -> None:
+        """It makes the service for twistd."""
+        self.assertIsInstance(self.make(), TwistdService)
+
+    def test_wrong(self) -> None:
+        """What turns out only now ends the process with one line as well."""
+        path = f"{self.mktemp()}/log"
+        stopped = self.assertRaises(SystemExit, self.make, "--log-output", path)
+        self.assertIn(f"vaurien: --log-output: {path!r} cannot be opened", str(stopped.code))
+
+    def test_second_log(self) -> None:
+        """--log-output opens a second log, beside that of twistd."""
+        added: list[Any] = []
+        self.patch(globalLogPublisher, "addObserver", added.append)
+        self.make()
+        self.assertEqual(added, [])
+        path = self.mktemp()
+        self.make("--log-output", path)
+        self.assertEqual(len(added), 1)
+        self.assertTrue(Path(path).exists())
