@@ -1,98 +1,19 @@
-"""tcp: bytes without further meaning. An exchange is a turn.
-
-A turn is what the client says until the server speaks, and what the server says
-until the client speaks again. Where a chunk ends is an accident of the kernel,
-where a turn ends is not.
-"""
+"""tcp: any service. An exchange is a turn (`txvaurien.protocols.opaque`)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 from txvaurien.errors import NotLegal
-from txvaurien.model import (
-    Connect,
-    Direction,
-    ErrorKind,
-    Exchange,
-    Frame,
-    Message,
-    Refusal,
-    Then,
-    Where,
-)
+from txvaurien.model import Connect, ErrorKind, Exchange, Refusal, Then, Where
 from txvaurien.protocols.base import Session, WireProtocol
+from txvaurien.protocols.opaque import OpaqueSession
+from txvaurien.proxy import ProxyFactory, ProxyProtocol
 
 
-class Turn(Message):
-    """One side has its say."""
-
-    __slots__ = ("_verb",)
-
-    def __init__(self, verb: str) -> None:
-        self._verb = verb
-
-    @property
-    def verb(self) -> str:
-        """``SAY`` for the client's part, ``GREET`` for a server that speaks first."""
-        return self._verb
-
-
-class TcpSession(Session):
-    """Turns. Nothing is ever held back, so there is no `rest` and nothing to finish."""
-
-    def __init__(self) -> None:
-        self._turn: Exchange | None = None
-        self._answered = False
-
-    def receive(self, direction: Direction, data: bytes) -> Iterator[Frame]:
-        if not data:
-            return
-        if direction is Direction.TO_BACKEND:
-            yield self._said(data)
-        else:
-            yield self._heard(data)
-
-    def _said(self, data: bytes) -> Frame:
-        first = self._turn is None or self._answered
-        if self._turn is None or self._answered:
-            self._turn = Exchange(Turn("SAY"), open_ended=True)
-            self._answered = False
-        return Frame(data, self._turn, first, last=False)
-
-    def _heard(self, data: bytes) -> Frame:
-        first = self._turn is None or not self._answered
-        if self._turn is None:
-            self._turn = Exchange(response=Turn("GREET"), open_ended=True)
-        elif first and self._turn.response is None:
-            self._turn.response = Turn("SAY")
-        self._answered = True
-        return Frame(data, self._turn, first, last=False)
-
-    def finish(self, direction: Direction) -> Iterator[Frame]:
-        turn = self._turn
-        if turn is None:
-            return
-        saying = turn.request is not None and not self._answered
-        if saying if direction is Direction.TO_BACKEND else turn.response is not None:
-            yield Frame(b"", turn, first=False, last=True)
-
-    def rest(self, direction: Direction) -> bytes:
-        return b""
-
-    def withdraw(self, exchange: Exchange) -> None:
-        # Answered by somebody else: what the client says next is a new turn.
-        if exchange is self._turn:
-            self._answered = True
-
-
-class OpaqueSession(TcpSession):
-    """What a link becomes whose stream cannot be followed: turns, and no words for errors."""
-
-
-class FaultingTcpSession(TcpSession):
-    """tcp proper: its errors are those of the network."""
+class TcpSession(OpaqueSession):
+    """Turns, and the errors of the network."""
 
     def legal(self, exchange: Exchange) -> Sequence[str]:
         if isinstance(exchange.request, Connect):
@@ -117,4 +38,15 @@ class Tcp(WireProtocol, frozen=True, kw_only=True):
     )
 
     def session(self) -> Session:
-        return FaultingTcpSession()
+        return TcpSession()
+
+
+class TcpProtocol(ProxyProtocol):
+    """The client's end of a link that carries any protocol."""
+
+
+class TcpFactory(ProxyFactory):
+    """A proxy for any protocol, for any endpoint."""
+
+    protocol = TcpProtocol
+    wire = Tcp()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.behaviors.abort import Abort
@@ -11,8 +12,8 @@ from txvaurien.behaviors.error import Error
 from txvaurien.model import Direction
 from txvaurien.pipe import DRAIN_TIME
 from txvaurien.plan import Plan, Rule
-from txvaurien.protocols.tcp import Tcp
-from txvaurien.test.memory import MemoryProxy
+from txvaurien.protocols.tcp import Tcp, TcpFactory, TcpProtocol
+from txvaurien.test.memory import MemoryProxy, MemoryTransport
 from txvaurien.testing import SessionLaws
 
 
@@ -141,3 +142,18 @@ class TurnTests(SynchronousTestCase):
         self.assertEqual((client.received, client.ended, backend.ended), (b"", "fin", ""))
         proxy.pass_time(3.0, DRAIN_TIME)
         self.assertEqual((backend.ended, proxy.links), ("fin", {}))
+
+
+class FactoryTests(SynchronousTestCase):
+    """The Twisted pair."""
+
+    def test_serves(self) -> None:
+        """The factory is all that a service of one's own needs."""
+        reactor = MemoryReactorClock()
+        factory = TcpFactory("127.0.0.1:80", Plan.only(Delay()), reactor=reactor)
+        client = MemoryTransport(reactor)
+        client.protocol = factory.buildProtocol(client.getPeer())
+        client.protocol.makeConnection(client)
+        self.assertIsInstance(client.protocol, TcpProtocol)
+        self.assertEqual(reactor.tcpClients[0][:2], ("127.0.0.1", 80))
+        self.assertEqual(factory.proxy.plan.mix_text, "delay")
