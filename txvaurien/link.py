@@ -17,11 +17,12 @@ from txvaurien.errors import FramingError, NotLegal
 from txvaurien.exchange import LiveExchange
 from txvaurien.interfaces import ILinkControl
 from txvaurien.lane import End, Lane, Nowhere
-from txvaurien.model import Connect, Direction, Exchange, Frame, Hook, Side, Then
+from txvaurien.model import Connect, Cut, Direction, Exchange, Frame, Hook, Side, Then
+from txvaurien.patience import Patience
 from txvaurien.pipe import DRAIN_TIME, Pipe
 from txvaurien.plan import ActivePlan
 from txvaurien.protocols.base import Session, WireProtocol
-from txvaurien.protocols.tcp import OpaqueSession
+from txvaurien.protocols.opaque import OpaqueSession
 from txvaurien.turns import Turns
 
 #: How much of the body of a refused request is read and thrown away before the
@@ -79,6 +80,10 @@ class Link:
         self._linger_call: IDelayedCall | None = None
         self._idle_call: IDelayedCall | None = None
         self._last_bytes = self.opened
+        #: Set where the backend may not be silent for as long as it likes.
+        self._patience: Patience | None = None
+        if self.protocol.answer_timeout:
+            self._patience = Patience(self.clock, self.protocol.answer_timeout, self._give_up)
         self.over = False
 
     # The client comes; the backend is dialled.
@@ -130,6 +135,7 @@ class Link:
         if not kind:
             self.hang_up(End.RST)
             return
+        self.session.closing = True
         try:
             refusal = self.session.refuse(self._connect, kind)
         except NotLegal:
@@ -155,11 +161,14 @@ class Link:
         self._last_bytes = self.clock.seconds()
         if lane.waiting or lane.running:
             lane.keep(data)
-        elif self.proxy.active.idle and not (self.turns.lives or lane.session.edits or lane.sink is None):
+        elif lane.sink is not None and self._may_write_first(lane):
             self._write_first(lane, lane.sink, data)
         else:
             lane.frames = iter(lane.session.receive(direction, data))
             self._run(lane)
+
+    def _may_write_first(self, lane: Lane) -> bool:
+        return self.proxy.active.idle and not (self.turns.lives or lane.session.edits or self._patience)
 
     def _write_first(self, lane: Lane, sink: Pipe | Nowhere, data: bytes) -> None:
         """Nothing can be decided: send, then look at what it was."""
@@ -284,9 +293,11 @@ class Link:
         elif live is not None:
             self._pass_request(lane, frame, live)
         elif self._refuse_all:
-            self._refuse_unreachable(exchange)
+            self._refuse_and_end(exchange, self._refuse_all)
         else:
             lane.out.append(lane.pass_by(frame))
+            if self._patience is not None:
+                self._patience.asked(frame)
         return True
 
     def _is_asking(self, lane: Lane, live: LiveExchange) -> bool:
@@ -323,15 +334,31 @@ class Link:
         if live.request_gone:
             self._discard(lane, frame)
         elif self._refuse_all:
-            self._refuse_unreachable(live.exchange)
+            self._refuse_and_end(live.exchange, self._refuse_all)
         else:
             live.exchange.sent = True
-            lane.out.append(live.edited(live.request_edit, lane.pass_by(frame)))
+            self._put(lane, live.edited(live.request_edit, lane.pass_by(frame)))
+            if self._patience is not None:
+                self._patience.asked(frame)
+        if lane.over:
+            return
         if frame.last:
             lane.flush()
             self.turns.request_written(live)
         elif live.request_gone and live.exchange.prompt:
             self.turns.flush()
+
+    def _put(self, lane: Lane, data: bytes | Cut) -> None:
+        """Send what a hook made of a frame, which may be the last that goes that way."""
+        if isinstance(data, bytes):
+            lane.out.append(data)
+            return
+        lane.out.append(data.data)
+        end = End.RST if data.then is Then.RESET else End.FIN
+        if lane is self.to_client:
+            self.hang_up(end)
+        else:
+            self.hang_up(End.FIN, end)
 
     def _discard(self, lane: Lane, frame: Frame) -> None:
         """Read and forget the body of a request that the backend does not get."""
@@ -339,10 +366,17 @@ class Link:
         if lane.discarded > REFUSED_BODY_LIMIT:
             self.hang_up(End.FIN)
 
-    def _refuse_unreachable(self, exchange: Exchange) -> None:
+    def _give_up(self, exchange: Exchange) -> None:
+        """The backend has owed an answer for too long."""
+        if self.turns.queue and self.turns.queue[0] is exchange:
+            self.proxy.event("silent", self, exchange=exchange.number, seconds=self.protocol.answer_timeout)
+            exchange.sent = self.session.closing = True
+            self._refuse_and_end(exchange, self.protocol.silent_kind)
+
+    def _refuse_and_end(self, exchange: Exchange, kind: str) -> None:
         self.turns.queue.clear()
         try:
-            refusal = self.session.refuse(exchange, self._refuse_all)
+            refusal = self.session.refuse(exchange, kind)
         except NotLegal:
             self.hang_up(End.RST)
         else:
@@ -355,6 +389,8 @@ class Link:
         exchange = frame.exchange
         if exchange is None:
             return True
+        if self._patience is not None:
+            self._patience.heard(frame)
         if frame.first and exchange.unasked and exchange.number == 0:
             self.turns.count_unasked(exchange)
             if not lane.ahead:
@@ -377,17 +413,20 @@ class Link:
             self.turns.answer_unasked(live)
         else:
             self._pass_reply(lane, frame, live)
-        if frame.last:
+        if frame.last and not lane.over:
             lane.flush()
             self.turns.reply_done(exchange)
+            if frame.then is not Then.KEEP and not dropped:
+                self.hang_up(End.RST if frame.then is Then.RESET else End.FIN)
         return True
 
     def _pass_reply(self, lane: Lane, frame: Frame, live: LiveExchange | None) -> None:
         data = lane.pass_by(frame)
-        if live is not None:
+        if live is None:
+            lane.out.append(data)
+        else:
             live.passed_on = True
-            data = live.edited(live.response_edit, data)
-        lane.out.append(data)
+            self._put(lane, live.edited(live.response_edit, data))
         if frame.exchange is not None:
             self.turns.mid_message = not frame.last and not frame.exchange.open_ended
 
@@ -433,6 +472,7 @@ class Link:
         self.opaque = str(error) or "the stream is not of this protocol"
         self.session = OpaqueSession()
         self.proxy.event("opaque", self, direction=lane.direction.value, why=self.opaque)
+        self._stop_patience()
         self.turns.forget_replies()
         self._switch(lane)
         other = self.to_client if lane is self.to_backend else self.to_backend
@@ -585,3 +625,9 @@ class Link:
         for call in calls:
             if call is not None and call.active():
                 call.cancel()
+        self._stop_patience()
+
+    def _stop_patience(self) -> None:
+        if self._patience is not None:
+            self._patience.stop()
+            self._patience = None

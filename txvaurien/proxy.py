@@ -29,7 +29,6 @@ from txvaurien.pipe import Pipe, make_pipe
 from txvaurien.plan import Activation, ActivePlan, Plan, draw
 from txvaurien.pool import Pool, PoolTimeout
 from txvaurien.protocols.base import WireProtocol
-from txvaurien.protocols.tcp import Tcp
 
 #: How long a link may take to end when the proxy stops, in seconds.
 STOP_TIME = 0.3
@@ -159,6 +158,7 @@ class Proxy:
 
     def _connect(self, _: None, link: Link) -> Deferred[Any]:
         self._placed.add(link.number)
+        link.session.backend = self.backend.authority
         return self._endpoint.connect(BackendFactory(link))
 
     def _dial_failed(self, failure: Failure, link: Link) -> None:
@@ -319,7 +319,7 @@ class ProxyFactory(Factory):
 
     noisy = False
     protocol = ProxyProtocol
-    wire: ClassVar[WireProtocol] = Tcp()
+    wire: ClassVar[WireProtocol]
 
     def __init__(self, backend: Backend | str, plan: Plan | None = None, *, reactor: Any = None) -> None:
         if reactor is None:
