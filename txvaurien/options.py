@@ -1,6 +1,6 @@
 """An option is declared once, as a typed field, and used everywhere.
 
-A behavior, protocol or toxic subclasses `Declared`::
+A behavior or a protocol subclasses `Declared`::
 
     class Delay(Behavior):
         '''Wait before going on.'''

@@ -48,7 +48,7 @@ class PipeOwner(Protocol):
 
 @implementer(IPushProducer)
 class Pipe:
-    """A transport, as the link sees it. It has the methods of a toxic's ``out``."""
+    """A transport, as the link sees it."""
 
     def __init__(self, transport: Any, clock: IReactorTime, owner: PipeOwner) -> None:
         self.transport = transport

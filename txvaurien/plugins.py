@@ -1,9 +1,9 @@
-"""Protocols, behaviors and toxics by name.
+"""Protocols and behaviors by name.
 
-They are found in one way: the entry points ``txvaurien.protocols``,
-``txvaurien.behaviors`` and ``txvaurien.toxics``, where ours are listed as well.
-A class that an INI section names with ``callable`` is added to the registry
-that is made for that configuration, and to no other.
+They are found in one way: the entry points ``txvaurien.protocols`` and
+``txvaurien.behaviors``, where ours are listed as well. A class that an INI
+section names with ``callable`` is added to the registry that is made for that
+configuration, and to no other.
 """
 
 from __future__ import annotations
