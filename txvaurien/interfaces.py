@@ -122,6 +122,13 @@ class IBehavior(Interface):
         :raises ConfigError: these options make no sense for this protocol.
         """
 
+    def handshakes(protocol: WireProtocol) -> bool:
+        """Whether it is meant for exchanges of the handshake, and for no others.
+
+        Greetings and log-ins are left alone by behaviors that say False, unless a
+        rule names the verb.
+        """
+
     def on_connect(exchange: LiveExchange) -> HookResult:
         """A client came; the backend has not been dialled."""
 

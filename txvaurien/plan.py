@@ -192,6 +192,7 @@ class Activation:
         self.rule = rule
         self.key = key
         self.acts = rule.behavior.acts(protocol)
+        self.handshakes = rule.behavior.handshakes(protocol)
         self.tally = Tally()
         #: The exchanges that it is doing something to.
         self.live: set[LiveExchange] = set()
@@ -276,20 +277,17 @@ class ActivePlan:
         """Which rule fires on this exchange of this link, None if none does."""
         if self.idle:
             return None
-        hooks, named_only = _stage(exchange)
+        hooks = _stage(exchange)
         verb = exchange.message.verb
         for activation in self.rules:
-            if self._fires(activation, hooks, named_only, verb, link, exchange, tallies):
+            if self._fires(activation, hooks, verb, link, exchange, tallies):
                 return self._verdict(activation, link, exchange, tallies)
-        if named_only or not self.mix:
-            return None
-        return self._from_mix(hooks, link, exchange, tallies)
+        return self._from_mix(hooks, link, exchange, tallies) if self.mix else None
 
     def _fires(
         self,
         activation: Activation,
         hooks: frozenset[Hook],
-        named_only: bool,
         verb: str,
         link: int,
         exchange: Exchange,
@@ -299,7 +297,7 @@ class ActivePlan:
         if rule.verbs:
             if verb not in rule.verbs:
                 return False
-        elif named_only or (hooks is _CONNECT and Hook.CONNECT not in activation.acts):
+        elif not _is_for(activation, exchange) or (hooks is _CONNECT and Hook.CONNECT not in activation.acts):
             return False
         # A dummy acts nowhere and yet may fire: it keeps later rules away.
         if activation.acts and not activation.acts & hooks:
@@ -331,7 +329,7 @@ class ActivePlan:
         picked = self._pick(link, exchange)
         chosen: Verdict | None = None
         for _, activation in self.mix:
-            if not activation.acts & hooks:
+            if not activation.acts & hooks or not _is_for(activation, exchange):
                 continue
             if activation is picked:
                 if self._counts(activation, link, exchange, tallies):
@@ -357,10 +355,13 @@ def _label(exchange: Exchange) -> str:
     return f"u{exchange.number}" if exchange.unasked else str(exchange.number)
 
 
-def _stage(exchange: Exchange) -> tuple[frozenset[Hook], bool]:
-    """The hooks that can still act, and whether only rules that name the verb may."""
+def _stage(exchange: Exchange) -> frozenset[Hook]:
+    """The hooks that can still act."""
     if exchange.unasked:
-        return _UNASKED, True
-    if exchange.number == 0:
-        return _CONNECT, False
-    return _ASKED, exchange.handshake
+        return _UNASKED
+    return _CONNECT if exchange.number == 0 else _ASKED
+
+
+def _is_for(activation: Activation, exchange: Exchange) -> bool:
+    """Whether a rule is meant for an exchange of which it does not name the verb."""
+    return not exchange.unasked and activation.handshakes == exchange.handshake

@@ -35,6 +35,11 @@ class Behavior(Declared, frozen=True, kw_only=True):
             hook for hook in Hook if getattr(mine, hook.value) is not getattr(Behavior, hook.value)
         )
 
+    def handshakes(self, protocol: WireProtocol) -> bool:
+        """Whether it is meant for logging in, and for nothing else."""
+        del protocol
+        return False
+
     def on_connect(self, exchange: LiveExchange) -> HookResult:
         """Nothing is done."""
         return True

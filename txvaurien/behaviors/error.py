@@ -39,6 +39,12 @@ class ErrorBase(Behavior, frozen=True, kw_only=True):
         bool, Meta(description="let the backend reply, and put 100 random bytes into the middle of it")
     ] = False
 
+    def handshakes(self, protocol: WireProtocol) -> bool:
+        if self.garbage or self.inject:
+            return False
+        where = {kind.name: kind.where for kind in protocol.error_kinds}
+        return where.get(self.kind) is Where.HANDSHAKE
+
     def acts(self, protocol: WireProtocol) -> frozenset[Hook]:
         if self.garbage and self.inject:
             raise ConfigError("inject", "garbage and inject exclude each other", "choose one")

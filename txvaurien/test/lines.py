@@ -127,6 +127,7 @@ class Lines(WireProtocol, frozen=True, kw_only=True):
         ErrorKind("bye", Where.COMMAND, "an error after which the server closes"),
         ErrorKind("undo", Where.COMMAND, "an error of which the backend is told", drawn=False),
         ErrorKind("full", Where.CONNECT, "in place of being served"),
+        ErrorKind("who", Where.HANDSHAKE, "to a log-in"),
         ErrorKind("gone", Where.COMMAND, "what a gateway says", drawn=False),
     )
     too_many_kind: ClassVar[str] = "full"

@@ -44,7 +44,7 @@ class ErrorTests(BehaviorLaws, SynchronousTestCase):
     def test_unknown_kind(self) -> None:
         """Refused when it is set, with the names that there are."""
         error = self.assertRaises(ConfigError, Error(kind="nope").acts, Lines())
-        self.assertIn("any, bye, full, gone, no, undo", str(error))
+        self.assertIn("any, bye, full, gone, no, undo, who", str(error))
         self.assertRaises(ConfigError, Error(garbage=True, inject=True).acts, Lines())
 
     def test_connect_kind(self) -> None:

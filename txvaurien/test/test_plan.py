@@ -102,7 +102,7 @@ class PlanTests(SynchronousTestCase):
         """A kind of error that the protocol does not have is refused when the plan is set."""
         error = self.assertRaises(ConfigError, active, Plan.only(Error(kind="loading")))
         self.assertIn("there is no kind 'loading'", str(error))
-        self.assertIn("any, bye, full, gone, no, undo", str(error))
+        self.assertIn("any, bye, full, gone, no, undo, who", str(error))
 
 
 class ChoosingTests(SynchronousTestCase):
@@ -227,6 +227,18 @@ class ChoosingTests(SynchronousTestCase):
         named = active(Plan(rules=(Rule(Error(inject=True), verbs=frozenset({"NEWS", "AUTH"})),)))
         self.assertIsNotNone(named.verdict(1, unasked, {}))
         self.assertIsNotNone(named.verdict(1, handshake, {}))
+
+    def test_handshake_kind(self) -> None:
+        """A kind that is said to log-ins is for those, in a mix and in a rule, and for nothing else."""
+        handshake = Exchange(Ask("AUTH"), handshake=True)
+        handshake.number = 1
+        error = Error(kind="who")
+        for plan in (Plan.only(error), Plan(rules=(Rule(error),))):
+            at_work = active(plan)
+            self.assertIsNotNone(at_work.verdict(1, handshake, {}))
+            self.assertEqual(names(at_work, 1, 1), [""])
+            tally = next(iter(at_work.activations())).tally
+            self.assertEqual((tally.matched, tally.fired), (1, 1))
 
     def test_share_of(self) -> None:
         """What share of the links something that happens once per link is for."""
