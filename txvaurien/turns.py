@@ -113,7 +113,7 @@ class Turns:
             self._after(live)
         self.flush()
         self.settle(live)
-        self._link.wake(self._link.to_client)
+        self._link.traffic.wake(self._link.to_client)
 
     def _after(self, live: LiveExchange) -> None:
         """The client has all that it will get of this exchange."""
@@ -145,7 +145,7 @@ class Turns:
                 self._reply_over(turns.popleft())
             else:
                 break
-        self._link.wake(self._link.to_client)
+        self._link.traffic.wake(self._link.to_client)
 
     def _reply_over(self, exchange: Exchange) -> None:
         """The reply of a turn is over, because a later turn has begun."""
