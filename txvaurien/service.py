@@ -123,6 +123,9 @@ def cannot_listen(where: str, failure: Failure, option: str) -> ListenError:
         why = f"the port is in use; stop the other process or choose another with {option}"
     elif number == errno.EACCES:
         why = f"permission denied; choose a port above 1023 with {option}"
+    elif number is not None and number > 0:
+        why = os.strerror(number).lower()
     else:
-        why = os.strerror(number).lower() if number else str(error)
+        # The resolver has numbers of its own, below nothing.
+        why = getattr(error, "strerror", None) or str(error)
     return ListenError(f"cannot listen on {where}: {why}")
