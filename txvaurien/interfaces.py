@@ -95,7 +95,7 @@ class ISession(Interface):
         :raises NotLegal: this kind cannot be said to this exchange at this point.
         """
 
-    def withdraw(exchange: Exchange) -> None:
+    def withdraw(exchange: Exchange) -> bytes | None:
         """The backend will never hear of this request: somebody else answers it, or nobody.
 
         :return: bytes that the backend must be told because of that (the session

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 from zope.interface import implementer
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from txvaurien.protocols.base import WireProtocol
 
 #: What a hook returns: True or None to go on, False to stop, or an awaitable of that.
-HookResult = Union[bool, None, Awaitable["bool | None"]]
+HookResult = bool | None | Awaitable["bool | None"]
 
 
 @implementer(IBehavior)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import threading
@@ -40,16 +41,14 @@ class ScriptedBackend:
             thread.start()
 
     def _run(self, peer: socket.socket) -> None:
-        with peer:
-            try:
-                self._script(peer)
-            except ConnectionError:
-                pass  # how the proxy ended it is what the test looks at, from the other side
+        # How the proxy ended it is what the test looks at, from the other side.
+        with peer, contextlib.suppress(ConnectionError):
+            self._script(peer)
 
 
 def read_all(sock: socket.socket) -> tuple[bytes, str]:
     """All that comes, and how it ended: "fin" or "rst"."""
-    parts = []
+    parts: list[bytes] = []
     try:
         while True:
             data = sock.recv(1 << 16)
