@@ -75,12 +75,14 @@ class ErrorBase(Behavior, frozen=True, kw_only=True):
 
 
 class Injection:
-    """Puts noise into the middle of the first frame that it sees."""
+    """Puts noise into the middle of the first frame that has a middle."""
 
     def __init__(self, noise: bytes) -> None:
         self._noise = noise
 
     def __call__(self, frame: bytes) -> bytes:
+        if not frame:
+            return frame
         noise, self._noise = self._noise, b""
         middle = len(frame) // 2
         return frame[:middle] + noise + frame[middle:] if noise else frame

@@ -1,0 +1,279 @@
+"""What the text and the binary protocol have in common: the order of requests and replies.
+
+Replies come in the order of the requests. Quiet requests (``q`` of a meta command, the
+binary commands whose names end in Q) are answered only if something is worth saying, and
+that they were not shows when a later request is answered: then the reply to the quiet one
+is given out as a frame without bytes, so that whoever waits for its turn gets it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterator
+from itertools import dropwhile
+from typing import ClassVar
+
+from txvaurien.errors import FramingError
+from txvaurien.model import Direction, Exchange, Frame, Message
+from txvaurien.protocols.memcache.flow import Flow
+
+
+class Request(Message):
+    """A request of either protocol."""
+
+    __slots__ = ()
+
+    #: Whether it is answered at all, and whether only if there is something to say.
+    replies: bool
+    quiet: bool
+
+    def answered_by(self, head: bytes) -> bool:
+        """Whether a reply that begins with `head` can be the one to this request."""
+        raise NotImplementedError
+
+
+class Nudge(Request):
+    """A no-op that the proxy sends, to hear that requests before it are not answered."""
+
+    __slots__ = ("_answered_by",)
+    replies = True
+    quiet = False
+
+    def __init__(self, reply: bytes) -> None:
+        self._answered_by = reply
+
+    def answered_by(self, head: bytes) -> bool:
+        """Its own reply, or an error from a server that knows no such command."""
+        return head.startswith((self._answered_by, b"ERROR"))
+
+
+class Partial(Request):
+    """What a client said of a request before it sent FIN."""
+
+    __slots__ = ()
+    replies = False
+    quiet = False
+
+
+class Silence(Message):
+    """The reply to a quiet request that was not answered, or one of which too little came."""
+
+    __slots__ = ()
+
+
+class Asked(Exchange):
+    """An exchange that a request of ours began."""
+
+    __slots__ = ("asked",)
+
+    def __init__(self, asked: Request, *, handshake: bool = False) -> None:
+        super().__init__(asked, replies=asked.replies, handshake=handshake)
+        self.asked = asked
+
+
+class Dialect(ABC):
+    """One of the two protocols, both directions together."""
+
+    #: Whether heads are lines.
+    lines: ClassVar[bool]
+    #: A request that does nothing, and what its reply begins with.
+    no_op: ClassVar[bytes]
+    no_op_reply: ClassVar[bytes]
+
+    def __init__(self) -> None:
+        self.asked = Flow(lines=self.lines)
+        self.said = Flow(lines=self.lines)
+        #: Requests that may still be answered, in their order.
+        self.pending: deque[Asked] = deque()
+        #: Whether another part of the reply follows the one that has begun.
+        self._more = False
+        #: How many no-ops of ours have not been answered yet.
+        self.nudged = 0
+
+    @abstractmethod
+    def next_request(self) -> tuple[Asked, int] | None:
+        """Read the head of the next request, if it is complete.
+
+        :return: the exchange that begins, and the length of the whole request in
+            bytes, or UNTIL_NEWLINE.
+        """
+
+    @abstractmethod
+    def next_part(self) -> tuple[bytes, int, bool] | None:
+        """Read the head of the next part of a reply, if it is complete.
+
+        :return: the head, the length of the part in bytes, and whether another
+            part follows it.
+        """
+
+    @abstractmethod
+    def reply(self, head: bytes) -> Message:
+        """The message that a reply is which begins with `head`."""
+
+    @abstractmethod
+    def stray(self, head: bytes) -> bool:
+        """Whether a server may say this when it owes no reply."""
+
+    # Bytes to frames.
+
+    def receive(self, direction: Direction, data: bytes) -> Iterator[Frame]:
+        """Take bytes, give frames."""
+        if direction is Direction.TO_BACKEND:
+            self.asked.feed(data)
+            return self._requests()
+        self.said.feed(data)
+        return self._replies()
+
+    def rest(self, direction: Direction) -> bytes:
+        """What was received and not yielded."""
+        return (self.asked if direction is Direction.TO_BACKEND else self.said).rest()
+
+    def _requests(self) -> Iterator[Frame]:
+        flow = self.asked
+        while True:
+            exchange = flow.exchange
+            first = exchange is None
+            if exchange is None:
+                begun = self.next_request()
+                if begun is None:
+                    break
+                exchange, flow.left = begun
+                flow.exchange = exchange
+                if exchange.replies:
+                    self.pending.append(begun[0])
+            start = flow.at
+            flow.advance()
+            if flow.at == start:
+                break
+            last = flow.left == 0
+            if last:
+                flow.exchange = None
+            yield Frame(flow.since(start), exchange, first, last)
+        flow.hold()
+
+    def _replies(self) -> Iterator[Frame]:
+        flow = self.said
+        while True:
+            exchange = flow.exchange
+            first = exchange is None
+            if exchange is None:
+                part = self.next_part()
+                if part is None:
+                    break
+                yield from self._silences(part[0])
+                exchange = flow.exchange = self.answered(part[0])
+                flow.left, self._more = part[1:]
+            start = flow.at
+            last = self._advance(start)
+            if flow.at == start:
+                break
+            if last:
+                flow.exchange = None
+            yield self._frame(flow.since(start), exchange, first, last)
+        flow.hold()
+
+    def _frame(self, raw: bytes, exchange: Exchange, first: bool, last: bool) -> Frame:
+        if isinstance(exchange.request, Nudge):
+            self.nudged -= last
+            return Frame(raw, None, first, last, b"")
+        return Frame(raw, exchange, first, last)
+
+    def _advance(self, start: int) -> bool:
+        """Go over all the parts of this reply that are here; true at its end."""
+        flow = self.said
+        while True:
+            flow.advance()
+            if flow.left:
+                return False
+            if not self._more:
+                return True
+            try:
+                part = self.next_part()
+            except FramingError:
+                # What came before is still good: give it out, and meet the error again.
+                if flow.at == start:
+                    raise
+                return False
+            if part is None:
+                return False
+            flow.left, self._more = part[1:]
+
+    def _silences(self, head: bytes) -> Iterator[Frame]:
+        """End the quiet requests that `head` shows to be unanswered."""
+        pending = self.pending
+        while pending and pending[0].asked.quiet and not pending[0].asked.answered_by(head):
+            yield self._silence()
+
+    def _silence(self) -> Frame:
+        exchange = self.pending.popleft()
+        exchange.response = Silence()
+        return Frame(b"", exchange)
+
+    def answered(self, head: bytes) -> Exchange:
+        """Find the exchange that a reply which begins with `head` belongs to."""
+        if not self.pending:
+            if not self.stray(head):
+                raise FramingError("the server sent a reply that no request asked for")
+            return Exchange(response=self.reply(head))
+        exchange = self.pending[0]
+        if not exchange.asked.answered_by(head):
+            raise FramingError(f"the server's reply does not fit the request ({exchange.asked.verb})")
+        self.pending.popleft()
+        exchange.response = self.reply(head)
+        return exchange
+
+    # The end of a direction.
+
+    def finish(self, direction: Direction) -> Iterator[Frame]:
+        """That side sent FIN: nothing that is held will be completed."""
+        if direction is Direction.TO_BACKEND:
+            yield from self._finish_requests()
+        else:
+            yield from self._finish_replies()
+
+    def _finish_requests(self) -> Iterator[Frame]:
+        flow = self.asked
+        exchange, flow.exchange = flow.exchange, None
+        rest = flow.rest()
+        if exchange is not None:
+            yield Frame(rest, exchange, first=False)
+        elif rest:
+            yield Frame(rest, Asked(Partial()))
+
+    def _finish_replies(self) -> Iterator[Frame]:
+        flow = self.said
+        exchange, flow.exchange = flow.exchange, None
+        rest = flow.rest()
+        if exchange is not None:
+            yield self._frame(rest, exchange, False, True)
+        elif rest:
+            exchange = self.pending.popleft() if self.pending else Exchange()
+            exchange.response = Silence()
+            yield self._frame(rest, exchange, True, True)
+        while self.pending and self.pending[0].asked.quiet:
+            yield self._silence()
+
+    # Refusals.
+
+    def withdraw(self, exchange: Exchange) -> None:
+        """The backend will never hear of this request."""
+        pending = self.pending
+        if pending and pending[-1] is exchange:
+            pending.pop()
+        elif isinstance(exchange, Asked) and exchange in pending:
+            pending.remove(exchange)
+
+    def nudge(self, exchange: Exchange) -> bytes:
+        """A no-op, if without it nobody would learn that what stands before `exchange` is silent."""
+        if exchange.sent:
+            later = list(dropwhile(lambda each: each is not exchange, self.pending))
+            # In the middle of another request nothing can be said.
+            needed = bool(later) and all(each.asked.quiet for each in later) and self.asked.exchange is None
+        else:
+            needed = bool(self.pending) and self.pending[-1].asked.quiet
+        if not needed:
+            return b""
+        self.nudged += 1
+        self.pending.append(Asked(Nudge(self.no_op_reply)))
+        return self.no_op
