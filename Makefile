@@ -20,7 +20,7 @@ help: ## show this
 run: $(VENV)/installed ## start a demo: a small backend, the proxy on localhost:8000, control on localhost:8080
 	@$(BIN)/vaurien --demo $(OPTIONS)
 
-test: $(VENV)/installed-test ## lint, check the types and run all tests, with the real servers they need
+test: ## lint, check the types and run all tests, with the real servers they need
 	@$(MAKE) --no-print-directory servers
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory types
