@@ -47,6 +47,7 @@ class Lane:
         "ending",
         "frames",
         "held",
+        "inside",
         "kept",
         "out",
         "over",
@@ -71,7 +72,9 @@ class Lane:
         #: What arrived while the lane waits.
         self.kept = bytearray()
         self.out: list[bytes] = []
-        #: Bytes that were written before they were framed.
+        #: Bytes that the session has and has not yielded, and how many of them, the first
+        #: ones, were written before they were framed.
+        self.inside = 0
         self.ahead = 0
         self.end: End | None = None
         #: The session has been told of the FIN; the end has been passed on.

@@ -41,22 +41,27 @@ class Traffic:
         elif lane.sink is not None and self._may_write_first(lane):
             self._write_first(lane, lane.sink, data)
         else:
+            lane.inside += len(data)
             lane.frames = iter(lane.session.receive(direction, data))
             self.run(lane)
 
     def _may_write_first(self, lane: Lane) -> bool:
-        return self._link.proxy.active.idle and not (
-            self._link.turns.lives or lane.session.edits or self._link.patience
-        )
+        link = self._link
+        if not link.proxy.active.idle or link.turns.lives or lane.session.edits or link.patience:
+            return False
+        # What the session got while there was something to decide goes first.
+        return lane.inside == lane.ahead
 
     def _write_first(self, lane: Lane, sink: Pipe | Nowhere, data: bytes) -> None:
         """Nothing can be decided: send, then look at what it was."""
         sink.data(data)
         lane.ahead += len(data)
+        lane.inside += len(data)
         follow = self._follow_request if lane.direction is Direction.TO_BACKEND else self._follow_reply
         try:
             for frame in lane.session.receive(lane.direction, data):
                 lane.ahead -= len(frame.raw)
+                lane.inside -= len(frame.raw)
                 if frame.exchange is not None:
                     follow(frame, frame.exchange)
         except FramingError as error:
@@ -91,7 +96,9 @@ class Traffic:
         if lane.frames is not None:
             self._pump(lane)
         elif lane.kept:
-            lane.frames = iter(lane.session.receive(lane.direction, lane.take()))
+            kept = lane.take()
+            lane.inside += len(kept)
+            lane.frames = iter(lane.session.receive(lane.direction, kept))
         elif lane.end is End.FIN and not lane.ending:
             lane.ending = True
             lane.frames = iter(lane.session.finish(lane.direction))
@@ -115,6 +122,7 @@ class Traffic:
                     lane.waiting = True
                     lane.flush()
                     return
+                lane.inside -= len(frame.raw)
                 frame = next(frames, None)
         except FramingError as error:
             lane.flush()
@@ -292,6 +300,7 @@ class Traffic:
         """Give what the old session held, and all that comes, to the opaque one."""
         rest = lane.session.rest(lane.direction)[lane.ahead :]
         lane.ahead = 0
+        lane.inside = len(rest)
         lane.session = self._link.session
         lane.held = None
         lane.frames = iter(self._link.session.receive(lane.direction, rest))

@@ -1,0 +1,46 @@
+"""What SMTP asks of the link, apart from SMTP: plans that change within a message."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from txvaurien.behaviors.error import Error
+from txvaurien.model import Direction
+from txvaurien.plan import Plan, Rule
+from txvaurien.test.memory import MemoryProxy
+
+NEVER = Plan(rules=(Rule(Error(kind="no"), verbs=frozenset({"NEVER"})),), seed=1)
+
+
+class PlanWithinMessageTests(SynchronousTestCase):
+    """The plan changes while the session holds a part of a message."""
+
+    def test_becomes_idle(self) -> None:
+        """What was held is sent before what comes then, in both directions."""
+        proxy = MemoryProxy(NEVER)
+        client, backend = proxy.pair()
+        client.says(b"get ")
+        proxy.proxy.set_plan(Plan(seed=1))
+        client.says(b"a\nget b\n")
+        self.assertEqual(backend.received, b"get a\nget b\n")
+        proxy.proxy.set_plan(NEVER)
+        backend.says(b"1")
+        proxy.proxy.set_plan(Plan(seed=1))
+        backend.says(b"\n2\n")
+        self.assertEqual(client.received, b"1\n2\n")
+        client.says(b"get c\nget ")
+        self.assertEqual(backend.received, b"get a\nget b\nget c\nget ")
+
+    def test_becomes_busy(self) -> None:
+        """What was sent before it was framed is not sent again."""
+        proxy = MemoryProxy(Plan(seed=1))
+        client, backend = proxy.pair()
+        client.says(b"ge")
+        proxy.proxy.set_plan(NEVER)
+        client.says(b"t ")
+        proxy.proxy.set_plan(Plan(seed=1))
+        client.says(b"a\nget b\nge")
+        client.says(b"t c\n")
+        self.assertEqual(backend.received, b"get a\nget b\nget c\n")
+        lane = proxy.links[1].to_backend
+        self.assertEqual((lane.direction, lane.inside, lane.ahead), (Direction.TO_BACKEND, 0, 0))
