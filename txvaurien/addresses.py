@@ -67,6 +67,11 @@ class Backend:
         port = next(iter(described.ports), None)
         return f"{described.host}:{port}" if described.host and port is not None else described.host
 
+    @property
+    def tls(self) -> bool:
+        """Whether TLS is spoken from the first byte on."""
+        return not self.host and Description.of(self.text).kind in {"tls", "ssl"}
+
     def endpoint(self, reactor: Any, timeout: float) -> IStreamClientEndpoint:
         """An endpoint whose attempts end after `timeout` seconds.
 

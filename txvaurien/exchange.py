@@ -6,7 +6,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -44,8 +44,18 @@ class LinkSide(Protocol):
     def changed(self, live: LiveExchange) -> None:
         """Something was decided that may let the link go on."""
 
+    @property
+    def client_left(self) -> bool:
+        """Whether the client has said FIN."""
+
+    def leave_if_waiting(self) -> None:
+        """End the link if nothing is left but a hook that a FIN ends."""
+
     def misfired(self, live: LiveExchange, why: str) -> None:
         """The rule did not fire after all; `why` is for the journal."""
+
+    def broke(self, live: LiveExchange, why: str) -> None:
+        """The behavior raised an exception."""
 
 
 @implementer(IExchange)
@@ -58,6 +68,7 @@ class LiveExchange:
 
     __slots__ = (
         "_entropy",
+        "_gone",
         "_random",
         "_running",
         "_sleepers",
@@ -92,6 +103,8 @@ class LiveExchange:
         self._tally = verdict.tally
         self._entropy = verdict.entropy
         self._random: random.Random | None = None
+        #: The link has no use any more for what the hook does.
+        self._gone = False
         self._running: Deferred[bool | None] | None = None
         self._then: Callable[[], None] | None = None
         self._sleepers: dict[Deferred[bool], tuple[IDelayedCall | None, bool]] = {}
@@ -165,13 +178,18 @@ class LiveExchange:
         return self._random
 
     def sleep(self, seconds: float | None = None, leave_on_fin: bool = False) -> Deferred[bool]:
+        if self._gone:
+            raise CancelledError
         if self.released:
             return _already(False)
         sleeper: Deferred[bool] = Deferred(self._wake_cancelled)
         call = None
         if seconds is not None:
             call = self.link.clock.callLater(seconds, self._wake, sleeper, True)
-        self._sleepers[sleeper] = (call, leave_on_fin or seconds is None)
+        leaves = leave_on_fin or seconds is None
+        self._sleepers[sleeper] = (call, leaves)
+        if leaves and self.link.client_left:
+            self.link.clock.callLater(0, self.link.leave_if_waiting)
         return sleeper
 
     def refuse(self, kind: str, text: str = "") -> str:
@@ -187,14 +205,18 @@ class LiveExchange:
 
     def reply(self, raw: bytes, then: Then = Then.KEEP) -> None:
         self._check_open("reply")
+        if not isinstance(raw, bytes):
+            raise TypeError(f"reply() takes bytes, not {type(raw).__name__}")
         if self.hook is Hook.BEFORE:
             self._withdraw()
         self._answer(raw, then)
 
     def edit_request(self, edit: Edit) -> None:
+        self._check_mine("edit_request")
         self.request_edit = edit
 
     def edit_response(self, edit: Edit) -> None:
+        self._check_mine("edit_response")
         self.response_edit = edit
 
     def swallow(self) -> None:
@@ -206,9 +228,11 @@ class LiveExchange:
         self.link.changed(self)
 
     def close(self, side: Side = Side.CLIENT, linger: float = 0.0) -> None:
+        self._check_mine("close")
         self.link.cut(side, Then.CLOSE, linger, self)
 
     def reset(self, side: Side = Side.CLIENT, linger: float = 0.0) -> None:
+        self._check_mine("reset")
         self.link.cut(side, Then.RESET, linger, self)
 
     def response_started(self) -> Deferred[bool] | None:
@@ -220,7 +244,7 @@ class LiveExchange:
                 "the reply is held back until on_between_handle is done:"
                 " swallow() or reply() before waiting for its end"
             )
-        return self._when(self.finished, self._waiters[1])
+        return self._when(self.finished or (self.began and self.exchange.open_ended), self._waiters[1])
 
     def _when(self, over: bool, waiters: list[Deferred[bool]]) -> Deferred[bool] | None:
         if self.request_gone or not self.exchange.replies:
@@ -236,7 +260,12 @@ class LiveExchange:
         if told:
             self.link.tell_backend(told)
 
+    def _check_mine(self, what: str) -> None:
+        if self._gone:
+            raise RuntimeError(f"{what}(): the exchange has gone on without this hook")
+
     def _check_open(self, what: str) -> None:
+        self._check_mine(what)
         if self.passed_on or self.hook is Hook.AFTER:
             raise RuntimeError(f"{what}(): the client already has the beginning of the reply")
 
@@ -273,7 +302,7 @@ class LiveExchange:
 
     def wants(self, hook: Hook) -> bool:
         """Whether this hook is still to be run."""
-        return not self.stopped and hook in self.activation.acts
+        return not (self.stopped or self.released or self._gone) and hook in self.activation.acts
 
     def run(self, hook: Hook, then: Callable[[], None]) -> bool:
         """Run one hook.
@@ -291,6 +320,11 @@ class LiveExchange:
             self._settle(result)
             return True
         running = Deferred.fromCoroutine(_await(result))
+        if self._gone:
+            # It has ended its own link, and yet goes on.
+            running.addErrback(lambda _: None)
+            running.cancel()
+            return True
         self._running = running
         arguments = (running,)
         running.addCallbacks(self._settled, self._failed, arguments, {}, arguments)
@@ -304,7 +338,7 @@ class LiveExchange:
         if edit is None:
             return data
         try:
-            return edit(data)
+            return _checked(edit(data))
         except Exception:
             self.request_edit = self.response_edit = None
             self._broke(Failure())
@@ -315,7 +349,8 @@ class LiveExchange:
         """Whether all of it has come that will come: request and reply."""
         exchange = self.exchange
         asked = self.request_complete or exchange.open_ended or exchange.unasked
-        return asked and (self.finished or self.request_gone or not exchange.replies)
+        answered = self.finished or (self.began and exchange.open_ended)
+        return asked and (answered or self.request_gone or not exchange.replies)
 
     @property
     def busy(self) -> bool:
@@ -326,6 +361,8 @@ class LiveExchange:
         """The reply begins to come."""
         self.began = True
         self._fire(self._waiters[0], True)
+        if self.exchange.open_ended:
+            self._fire(self._waiters[1], True)
 
     def response_ended(self, whole: bool = True) -> None:
         """The reply has come, whole or not."""
@@ -340,6 +377,10 @@ class LiveExchange:
     def release(self) -> None:
         """The rule was taken away: stop waiting and go on, whatever the hook does."""
         self.released = True
+        if not self.exchange.sent:
+            self.request_edit = None
+        if not self.passed_on:
+            self.response_edit = None
         for sleeper, (call, _) in list(self._sleepers.items()):
             if call is not None:
                 call.cancel()
@@ -355,12 +396,14 @@ class LiveExchange:
         """Nobody needs this hook any more: cancel it, whatever comes of that."""
         running, self._running, self._then = self._running, None, None
         self.hook = None
+        self._gone = True
         if running is not None:
             running.cancel()
 
     def detach(self) -> None:
         """The hook that runs at this moment has ended its own exchange: let it run out."""
         self._running = self._then = None
+        self._gone = True
 
     def retire(self) -> None:
         """Nothing more will be done to this exchange."""
@@ -396,12 +439,21 @@ class LiveExchange:
             self.link.misfired(self, failure.getErrorMessage())
         else:
             log.failure("behavior {name} failed; the exchange goes on", failure, name=self.behavior.name)
-            self.link.misfired(self, f"{self.behavior.name} failed: {failure.getErrorMessage()}")
+            self.link.broke(self, failure.getErrorMessage())
 
     def _go_on(self) -> None:
         then, self._then, self._running = self._then, None, None
         if then is not None:
             then()
+
+
+def _checked(made: object) -> bytes | Cut:
+    """What an edit made of a frame, if it can be sent."""
+    if isinstance(made, (bytes, Cut)):
+        return made
+    if isinstance(made, (bytearray, memoryview)):
+        return bytes(made)
+    raise TypeError(f"an edit returns bytes or a Cut, not {type(made).__name__}")
 
 
 async def _await(awaitable: Awaitable[bool | None]) -> bool | None:

@@ -31,6 +31,8 @@ class ProxySide(Protocol):
     active: ActivePlan
     clock: IReactorTime
     idle_timeout: float | None
+    #: A link whose stream cannot be followed is closed rather than passed through unread.
+    close_on_desync: bool
 
     def dial(self, link: Link) -> None:
         """Connect to the backend, then call `backend_connected` or `backend_failed`."""
@@ -153,13 +155,28 @@ class Link:
         if lane.end is not None or lane.over:
             return
         lane.end = end
-        if lane is self.to_backend and (end is End.RST or self._leaves_on_fin()):
+        if lane is self.to_backend and end is End.RST:
             self._client_gone(end)
-        else:
-            self.traffic.run(lane)
+            return
+        self.traffic.run(lane)
+        if lane is self.to_backend:
+            self.leave_if_waiting()
 
-    def _leaves_on_fin(self) -> bool:
-        return any(live.leaves_on_fin() for live in self.turns.lives)
+    @property
+    def client_left(self) -> bool:
+        """Whether the client has said FIN."""
+        return self.to_backend.end is not None
+
+    def leave_if_waiting(self) -> None:
+        """End the link of a client that has said FIN, if only a hook that a FIN ends is left.
+
+        Nobody can tell whether such a client is still there. Replies to what it
+        asked before are still owed to it.
+        """
+        if self.over or not self.client_left or not any(live.leaves_on_fin() for live in self.turns.lives):
+            return
+        if not self.turns.owes_replies():
+            self._client_gone(End.FIN)
 
     def _give_up(self, exchange: Exchange) -> None:
         """The backend has owed an answer for too long."""
@@ -213,6 +230,10 @@ class Link:
         """The rule did not fire after all."""
         self.proxy.event("misfired", self, rule=live.activation.key, exchange=live.number, why=why)
 
+    def broke(self, live: LiveExchange, why: str) -> None:
+        """The behavior raised an exception; the exchange goes on."""
+        self.proxy.event("broken", self, rule=live.activation.key, exchange=live.number, why=why)
+
     # The end.
 
     def pass_end(self, lane: Lane) -> None:
@@ -229,6 +250,9 @@ class Link:
             return
         if lane.sink is not None:
             lane.sink.end()
+        elif self.refuse_all:
+            # It has left without a request that could be refused.
+            self.hang_up(End.FIN)
         if (self.to_client.over and self.to_backend.over) or (self.backend and self.backend.lost):
             self.hang_up(End.FIN)
 
@@ -323,6 +347,8 @@ class Link:
         if other is not None:
             other.resume("full")
         pipe.resume("answers")
+        if pipe is self.client:
+            self.turns.flush()
 
     def pipe_broken(self, pipe: Pipe) -> None:
         """The peer of this pipe has reset the connection."""

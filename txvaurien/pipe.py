@@ -19,6 +19,7 @@ from twisted.internet.interfaces import (
     IPullProducer,
     IPushProducer,
     IReactorTime,
+    ISSLTransport,
     ITCPTransport,
 )
 from twisted.internet.tcp import Connection
@@ -69,7 +70,11 @@ class Pipe:
         self.broken = False
         self._reasons: set[str] = set()
         self._timer: IDelayedCall | None = None
-        self._half_closeable = bool(IHalfCloseableDescriptor.providedBy(transport))
+        self._reset_by = 0.0
+        # A TLS transport says of itself what the socket below it could do.
+        self._half_closeable = bool(
+            IHalfCloseableDescriptor.providedBy(transport) and not ISSLTransport.providedBy(transport)
+        )
         if ITCPTransport.providedBy(transport):
             transport.setTcpNoDelay(True)
         self._watch()
@@ -100,9 +105,10 @@ class Pipe:
     def close(self, drain: float = DRAIN_TIME) -> None:
         """End in an orderly way: FIN after what was written, read on for a while, close.
 
-        :param drain: seconds to wait for the peer's FIN.
+        :param drain: seconds to wait for the peer's FIN; a second call may make it less.
         """
         if self.closing or self.lost:
+            self._hurry(drain)
             return
         self.closing = True
         self.end()
@@ -116,7 +122,8 @@ class Pipe:
             return
         self.closing = self.ended = self.resetting = True
         self._stop_timer()
-        self._reset_when_sent(RESET_WAIT)
+        self._reset_by = self.clock.seconds() + RESET_WAIT
+        self._reset_when_sent()
 
     # Reading.
 
@@ -171,9 +178,16 @@ class Pipe:
         if self.closing and not self.resetting and self.read_ended and not self.full:
             self._lose()
 
+    def _hurry(self, drain: float) -> None:
+        by = self.clock.seconds() + drain
+        self._reset_by = min(self._reset_by, by)
+        if not self.resetting and self._timer is not None and self._timer.getTime() > by:
+            self._timer.reset(drain)
+
     def _drained(self) -> None:
         self._timer = None
-        if self.full:
+        # TLS has been closed already, and waits for the peer to agree.
+        if self.full or not self._half_closeable:
             self._abort()
         else:
             self._lose()
@@ -188,12 +202,12 @@ class Pipe:
         self._stop_timer()
         self.transport.abortConnection()
 
-    def _reset_when_sent(self, patience: float) -> None:
-        if patience <= 0 or self.unsent() == 0:
-            self._timer = None
+    def _reset_when_sent(self) -> None:
+        self._timer = None
+        if self.clock.seconds() >= self._reset_by or self.unsent() == 0:
             self._abort()
         else:
-            self._timer = self.clock.callLater(RESET_POLL, self._reset_when_sent, patience - RESET_POLL)
+            self._timer = self.clock.callLater(RESET_POLL, self._reset_when_sent)
 
     def unsent(self) -> int:
         """How many bytes the peer has not acknowledged, as far as one can know."""

@@ -248,7 +248,8 @@ class ActivePlan:
         for number, share in enumerate(self.plan.mix):
             edge += share.percent
             self.mix.append((edge / 100.0, self._activate(share.rule, f"mix {number}", old)))
-        self.idle = not self.rules and not any(each.acts for _, each in self.mix)
+        # Probability 0 is as if the rule were not there.
+        self.idle = not any(each.acts and self.share_of(each) > 0.0 for each in self.activations())
 
     def _seed(self, previous: ActivePlan | None) -> int:
         if self.plan.seed is not None:

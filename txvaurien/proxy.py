@@ -10,15 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IReactorTime
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IHalfCloseableProtocol,
+    IHandshakeListener,
+    IProtocol,
+    IReactorTime,
+)
 from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
+from zope.interface import implementer, implementer_only
 
 from txvaurien.addresses import Backend, parse_backend
 from txvaurien.interfaces import IStanding
@@ -40,7 +47,10 @@ class Stats:
 
     links: int = 0
     exchanges: int = 0
+    #: Exchanges that a rule fired on, and exceptions that behaviors raised.
     fired: int = 0
+    broken: int = 0
+    #: Links that went opaque, and backend connections that were not to be had.
     opaque: int = 0
     failed: int = 0
     bytes_to_backend: int = 0
@@ -56,6 +66,8 @@ class Proxy:
     :param idle_timeout: seconds without a byte after which a link is closed; None for never.
     :param pool_max_size: backend connections at most; None for without limit.
     :param pool_timeout: seconds that a client waits for one of them.
+    :param on_desync: ``opaque`` passes a stream through unread that is not of the
+        protocol, ``close`` ends such a link.
     :raises ConfigError: a behavior of the plan does not fit the protocol.
     """
 
@@ -73,6 +85,7 @@ class Proxy:
         idle_timeout: float | None = None,
         pool_max_size: int | None = None,
         pool_timeout: float = 30.0,
+        on_desync: Literal["opaque", "close"] = "opaque",
     ) -> None:
         self.name = name
         self.protocol = protocol
@@ -80,6 +93,7 @@ class Proxy:
         self.clock: IReactorTime = reactor
         self.timeout = timeout
         self.idle_timeout = idle_timeout
+        self.close_on_desync = on_desync == "close"
         self.pool = Pool(self.clock, pool_max_size, pool_timeout)
         self.backend = parse_backend(backend) if isinstance(backend, str) else backend
         self.active = ActivePlan(plan or Plan(), protocol, name)
@@ -89,6 +103,8 @@ class Proxy:
         self.observers: list[Callable[[str, int, dict[str, Any]], None]] = []
         self._dialling: dict[int, Deferred[Any]] = {}
         self._placed: set[int] = set()
+        #: Backend connections that are there, and on which TLS is not yet agreed.
+        self._shaking: dict[int, Any] = {}
         self._endpoint = self.backend.endpoint(reactor, timeout)
         self._all_gone: list[Deferred[None]] = []
 
@@ -128,7 +144,11 @@ class Proxy:
         behavior: Any = activation.rule.behavior
         for link in list(self.links.values()):
             if draw(self.seed, self.name, link.number, "activate", activation.key) < share:
-                behavior.on_activate(link)
+                try:
+                    behavior.on_activate(link)
+                except Exception:
+                    self.log.failure("behavior {name} failed on a standing link", name=behavior.name)
+                    self.event("broken", link, rule=activation.key, why="on_activate failed")
 
     def set_backend(self, backend: Backend | str) -> None:
         """Connect new links to another backend; those that stand stay where they are.
@@ -159,7 +179,7 @@ class Proxy:
     def _connect(self, _: None, link: Link) -> Deferred[Any]:
         self._placed.add(link.number)
         link.session.backend = self.backend.authority
-        return self._endpoint.connect(BackendFactory(link))
+        return self._endpoint.connect(BackendFactory(self, link))
 
     def _dial_failed(self, failure: Failure, link: Link) -> None:
         if failure.check(CancelledError):
@@ -168,19 +188,35 @@ class Proxy:
             self.log.warn("{name}: {why}", name=self.name, why=failure.getErrorMessage())
             link.backend_failed(failure.getErrorMessage(), self.protocol.too_many_kind)
         else:
-            self.stats.failed += 1
-            link.backend_failed(failure.getErrorMessage(), self.protocol.unreachable_kind)
+            self.backend_unreachable(link, failure)
+
+    def backend_unreachable(self, link: Link, failure: Failure) -> None:
+        """There is no backend connection for this link, and there will be none."""
+        self.stats.failed += 1
+        self.give_place_back(link)
+        link.backend_failed(failure.getErrorMessage(), self.protocol.unreachable_kind)
+
+    def shaking_hands(self, link: Link, transport: Any) -> None:
+        """The backend is there, and TLS is being agreed on."""
+        self._shaking[link.number] = transport
+
+    def shaken_hands(self, link: Link) -> None:
+        """TLS has been agreed on, or never will be."""
+        self._shaking.pop(link.number, None)
 
     def _dialled(self, _: Any, link: Link) -> None:
         self._dialling.pop(link.number, None)
         if link.number not in self.links:
-            self._give_place_back(link)
+            self.give_place_back(link)
 
     def hang_up(self, link: Link) -> None:
         """Stop dialling for a link that has ended."""
         dialling = self._dialling.get(link.number)
         if dialling is not None and link.backend is None:
             dialling.cancel()
+        transport = self._shaking.get(link.number)
+        if transport is not None:
+            transport.abortConnection()
 
     def link_ended(self, link: Link) -> None:
         """Both connections of a link are gone."""
@@ -190,13 +226,14 @@ class Proxy:
         self.stats.bytes_to_client += link.to_client.bytes
         self.event("link-closed", link, exchanges=link.exchanges)
         if link.number not in self._dialling:
-            self._give_place_back(link)
+            self.give_place_back(link)
         if not self.links:
             waiting, self._all_gone = self._all_gone, []
             for each in waiting:
                 each.callback(None)
 
-    def _give_place_back(self, link: Link) -> None:
+    def give_place_back(self, link: Link) -> None:
+        """This link has no backend connection any more."""
         if link.number in self._placed:
             self._placed.remove(link.number)
             self.pool.release()
@@ -205,6 +242,10 @@ class Proxy:
         """Something happened that the journal tells of."""
         if name == "fired":
             self.stats.fired += 1
+        elif name == "misfired":
+            self.stats.fired -= 1
+        elif name == "broken":
+            self.stats.broken += 1
         elif name == "opaque":
             self.stats.opaque += 1
             self.log.warn(
@@ -284,7 +325,8 @@ class BackendProtocol(_LinkEnd):
     side = Side.BACKEND
     direction = Direction.TO_CLIENT
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, proxy: Proxy, link: Link) -> None:
+        self.proxy = proxy
         self.link = link
 
     def connectionMade(self) -> None:
@@ -292,18 +334,62 @@ class BackendProtocol(_LinkEnd):
         self.pipe = make_pipe(self.transport, self.link.clock, self.link)
         self.link.backend_connected(self.pipe)
 
+    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
+        """The backend is gone."""
+        self.proxy.give_place_back(self.link)
+        super().connectionLost(reason)
+
+
+# Endpoints show of a protocol one interface only, and TLS knows no half-close.
+@implementer_only(IProtocol, IHandshakeListener)
+class TlsBackendProtocol(BackendProtocol):
+    """The backend's end of a link, over TLS: it is there when both sides have agreed."""
+
+    _agreed = False
+    _limit: IDelayedCall | None = None
+
+    def connectionMade(self) -> None:
+        """The backend has taken the connection; now it has to show its certificate."""
+        transport: Any = self.transport
+        self.pipe = make_pipe(transport, self.link.clock, self.link)
+        self.proxy.shaking_hands(self.link, transport)
+        self._limit = self.link.clock.callLater(self.proxy.timeout, transport.abortConnection)
+
+    def handshakeCompleted(self) -> None:
+        """TLS has been agreed on, the certificate included."""
+        self._agreed = True
+        self._stop_waiting()
+        self.link.backend_connected(self.pipe)
+
+    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
+        """The backend is gone; or was never agreed with."""
+        self._stop_waiting()
+        if self._agreed:
+            # Many servers close without saying so in TLS, which looks as a reset does from up here.
+            super().connectionLost(Failure(ConnectionDone()))
+        else:
+            self.pipe.connection_lost()
+            self.proxy.backend_unreachable(self.link, reason)
+
+    def _stop_waiting(self) -> None:
+        self.proxy.shaken_hands(self.link)
+        if self._limit is not None and self._limit.active():
+            self._limit.cancel()
+
 
 class BackendFactory(Factory):
     """Makes the backend's end of one link."""
 
     noisy = False
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, proxy: Proxy, link: Link) -> None:
+        self._proxy = proxy
         self._link = link
 
     def buildProtocol(self, addr: IAddress | None) -> BackendProtocol:
         """The backend's end."""
-        return BackendProtocol(self._link)
+        made = TlsBackendProtocol if self._proxy.backend.tls else BackendProtocol
+        return made(self._proxy, self._link)
 
 
 class ProxyFactory(Factory):

@@ -285,10 +285,16 @@ class Traffic:
 
     def _go_opaque(self, lane: Lane, error: FramingError) -> None:
         """The stream cannot be followed: from here on bytes flow as those of tcp."""
+        if self._link.opaque:
+            self._switch(lane)
+            return
         self._link.opaque = str(error) or "the stream is not of this protocol"
         self._link.session = OpaqueSession()
         self._link.proxy.event("opaque", self._link, direction=lane.direction.value, why=self._link.opaque)
         self._link.stop_patience()
+        if self._link.proxy.close_on_desync:
+            self._link.hang_up(End.FIN)
+            return
         self._link.turns.forget_replies()
         self._switch(lane)
         other = self._link.to_client if lane is self._link.to_backend else self._link.to_backend

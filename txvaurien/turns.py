@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from txvaurien.link import Link
 
 
+#: How many requests of one link may be unanswered before the client is read no further.
+TURNS_LIMIT = 20_000
+
+
 class Turns:
     """Whose turn it is. Works on behalf of one `Link`."""
 
@@ -46,6 +50,19 @@ class Turns:
         if exchange.replies:
             self._end_open_turn()
             self.queue.append(exchange)
+            if len(self.queue) > TURNS_LIMIT and self._link.client is not None:
+                self._link.client.pause("turns")
+
+    def _next(self) -> Exchange:
+        """Take the exchange whose turn is over."""
+        exchange = self.queue.popleft()
+        if len(self.queue) == TURNS_LIMIT // 2 and self._link.client is not None:
+            self._link.client.resume("turns")
+        return exchange
+
+    def owes_replies(self) -> bool:
+        """Whether the backend still has to answer something that no rule holds."""
+        return bool(self.queue) and (self.queue[0].live is None or self.queue[0].sent)
 
     def _end_open_turn(self) -> None:
         """The client speaks again: that ends a turn whose end nobody could see."""
@@ -61,6 +78,10 @@ class Turns:
         """The last frame of a request has gone to the backend, or has been dropped."""
         live.request_complete = True
         if live.request_gone and live.exchange.replies:
+            self.flush()
+        elif live.request_gone and (live.answer or live.answer_then is not Then.KEEP):
+            # It would not have been answered; what is said all the same has its turn.
+            self.queue.append(live.exchange)
             self.flush()
         elif live.request_gone:
             self.answer(live)
@@ -89,7 +110,7 @@ class Turns:
         turns = self.queue
         live = exchange.live
         if turns and turns[0] is exchange and not (live is not None and live.response_gone):
-            turns.popleft()
+            self._next()
         if live is not None:
             live.response_ended()
             if live is self._link.lingering:
@@ -99,6 +120,8 @@ class Turns:
             self.settle(live)
         if turns and (self.lives or turns[0].answer is not None):
             self.flush()
+        if self.lives and self._link.client_left:
+            self._link.leave_if_waiting()
 
     def ask_between(self, live: LiveExchange) -> None:
         """Run the hook between request and reply, once."""
@@ -129,20 +152,21 @@ class Turns:
 
     def flush(self) -> None:
         """Send the proxy's own answers whose turn has come."""
-        if self.mid_message or self._link.client is None:
+        client = self._link.client
+        if self.mid_message or client is None:
             return
         turns = self.queue
-        while turns and not self._link.over:
+        while turns and not self._link.over and not client.full:
             live, answer = turns[0].live, turns[0].answer
             if answer is not None:
-                turns.popleft()
+                self._next()
                 self._link.say(answer.to_client, answer.then)
             elif live is not None and live.response_gone and self._is_answered(live):
-                turns.popleft()
+                self._next()
                 self.answer(live)
                 self.settle(live)
             elif turns[0].open_ended and len(turns) > 1 and not self._link.to_client.waiting:
-                self._reply_over(turns.popleft())
+                self._reply_over(self._next())
             else:
                 break
         self._link.traffic.wake(self._link.to_client)
@@ -209,13 +233,12 @@ class Turns:
     def forget_replies(self) -> None:
         """Replies can no longer be told apart: say what is settled, wait for nothing."""
         self.mid_message = False
-        turns = list(self.queue)
+        self.flush()
+        stuck = any(each.answer or (each.live is not None and each.live.answer) for each in self.queue)
         self.queue.clear()
-        for each in turns:
-            if each.answer is not None:
-                self._link.say(each.answer.to_client, each.answer.then)
-            elif each.live is not None and each.live.answer is not None:
-                self.answer(each.live)
+        if stuck:
+            # Nobody can tell any more when its turn would come, and the client waits for it.
+            self._link.hang_up(End.FIN)
         for live in list(self.lives):
             live.request_complete = live.told = True
             live.response_ended(whole=False)

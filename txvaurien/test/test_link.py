@@ -6,20 +6,25 @@ from typing import ClassVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from txvaurien.behaviors.abort import Abort
 from txvaurien.behaviors.base import Behavior
+from txvaurien.behaviors.blackout import Blackout
 from txvaurien.behaviors.delay import Delay
-from txvaurien.behaviors.dummy import Dummy
 from txvaurien.behaviors.error import Error
 from txvaurien.behaviors.hang import Hang
 from txvaurien.exchange import LiveExchange
+from txvaurien.interfaces import IStanding
 from txvaurien.lane import LANE_LIMIT
+from txvaurien.link import Link
 from txvaurien.model import Hook, Side, Then
 from txvaurien.pipe import DRAIN_TIME
 from txvaurien.plan import Plan, Rule
+from txvaurien.proxy import STOP_TIME
 from txvaurien.test.lines import GatewayLines
 from txvaurien.test.memory import MemoryProxy
+from txvaurien.turns import TURNS_LIMIT
 
 
 def on(verb: str, behavior: Behavior, **fields: int) -> Rule:
@@ -86,7 +91,7 @@ class PassThroughTests(SynchronousTestCase):
 
     def test_unfinished_message_before_fin(self) -> None:
         """A message that was cut short by FIN is passed on, too."""
-        self.proxy.proxy.set_plan(plan(on("GET", Dummy())))
+        self.proxy.proxy.set_plan(plan(on("NEVER", Error(kind="no"))))
         client, backend = self.proxy.pair()
         client.says(b"get")
         self.assertEqual(backend.received, b"")
@@ -361,6 +366,74 @@ class LeavingTests(SynchronousTestCase):
         self.assertTrue(client.reading)
         self.assertEqual(client.received, b"-no\n")
 
+    def test_fin_before_it_hangs(self) -> None:
+        """Also a FIN that came before the hook began to wait."""
+        proxy = MemoryProxy(Hang())
+        client = proxy.client()
+        client.says(b"get a\n")
+        client.fins()
+        backend = proxy.backend()
+        proxy.pass_time(0.0, DRAIN_TIME)
+        self.assertEqual((backend.received, proxy.links), (b"", {}))
+
+    def test_fin_while_it_hangs_behind_others(self) -> None:
+        """Replies to what was asked before are still owed to a client that has said FIN."""
+        proxy = MemoryProxy(plan(on("SLOW", Hang())))
+        client, backend = proxy.pair()
+        client.says(b"get a\nslow\n")
+        client.fins()
+        backend.says(b"1\n")
+        proxy.pass_time(DRAIN_TIME)
+        self.assertEqual((client.received, client.ended, proxy.links), (b"1\n", "fin", {}))
+
+    def test_leaving_an_unreachable_backend(self) -> None:
+        """A client that leaves without a request that could be refused leaves nothing behind."""
+        for fin_first in (False, True):
+            proxy = MemoryProxy(protocol=GatewayLines(), pool_max_size=1)
+            client = proxy.client()
+            if fin_first:
+                client.fins()
+            proxy.refuse()
+            self.assertEqual(proxy.proxy.pool.open, 0)
+            if not fin_first:
+                client.fins()
+            proxy.pass_time(DRAIN_TIME)
+            self.assertEqual(proxy.links, {})
+
+    def test_many_unanswered(self) -> None:
+        """A client that asks on and on, while nobody answers, is not read for ever; then again."""
+        for rules in ((), (on("GET", Error(kind="no")),)):
+            proxy = MemoryProxy(plan(*rules))
+            client, backend = proxy.pair()
+            client.says(b"first\n")
+            client.says(b"get\n" * TURNS_LIMIT)
+            self.assertFalse(client.reading)
+            self.assertEqual(len(proxy.links[1].turns.queue), TURNS_LIMIT + 1)
+            backend.says(b"1\n" * backend.received.count(b"\n"))
+            self.assertTrue(client.reading)
+            self.assertEqual(client.received.count(b"\n"), TURNS_LIMIT + 1)
+
+    def test_answers_wait_for_room(self) -> None:
+        """What the proxy answers is not piled up for a client that does not read."""
+        proxy = MemoryProxy(plan(on("GET", Error(kind="no"))))
+        client, backend = proxy.pair()
+        client.says(b"first\n" + b"get\n" * 10)
+        client.stuffed = True
+        backend.says(b"1\n")
+        self.assertEqual(len(proxy.links[1].turns.queue), 10)
+        client.drains()
+        self.assertEqual(client.received, b"1\n" + b"-no\n" * 10)
+
+    def test_stop_while_ending(self) -> None:
+        """A link that is ending already ends sooner when the proxy stops."""
+        for behavior in (Blackout(), Blackout(reset=True)):
+            proxy = MemoryProxy(behavior)
+            client = proxy.client()
+            client.stuffed = True
+            stopped = proxy.proxy.stop()
+            proxy.pass_time(STOP_TIME, 0.01)
+            self.successResultOf(stopped)
+
 
 class PlanChangeTests(SynchronousTestCase):
     """Setting a plan on standing links."""
@@ -419,6 +492,56 @@ class PlanChangeTests(SynchronousTestCase):
         client.says(b"get b\n")
         self.assertEqual(backend.received, b"get a\nget b\n")
 
+    def test_later_hooks_of_a_removed_rule(self) -> None:
+        """A rule that is gone does nothing more to the exchanges it fired on."""
+        for behavior in (Abort(), Error(inject=True)):
+            proxy = MemoryProxy(behavior)
+            client, backend = proxy.pair()
+            client.says(b"body 10\n01234")
+            proxy.proxy.set_plan(Plan())
+            client.says(b"56789")
+            backend.says(b"1\n")
+            self.assertEqual((client.received, client.ended), (b"1\n", ""))
+
+    def test_edits_of_a_removed_rule(self) -> None:
+        """An edit that has not begun is not begun any more."""
+        proxy = MemoryProxy(Error(inject=True))
+        client, backend = proxy.pair()
+        client.says(b"get a\n")
+        proxy.proxy.set_plan(Plan())
+        backend.says(b"1\n")
+        self.assertEqual(client.received, b"1\n")
+
+    def test_held_bytes_are_not_overtaken(self) -> None:
+        """Half a message that was held back goes before what comes after the change."""
+        proxy = MemoryProxy(plan(on("NEVER", Error(kind="no"))))
+        client, backend = proxy.pair()
+        client.says(b"ge")
+        self.assertEqual(backend.received, b"")
+        proxy.proxy.set_plan(Plan())
+        client.says(b"t a\nget b\n")
+        self.assertEqual(backend.received, b"get a\nget b\n")
+
+    def test_a_hook_that_acts_when_it_is_over(self) -> None:
+        """One that catches its cancellation and then acts changes nothing."""
+        proxy = MemoryProxy(Late())
+        client, backend = proxy.pair()
+        client.says(b"get a\nget b\n")
+        proxy.proxy.set_plan(Plan())
+        backend.says(b"1\n2\n")
+        self.assertEqual((backend.received, client.received), (b"get a\nget b\n", b"1\n2\n"))
+        self.assertEqual(proxy.named("opaque"), [])
+
+    def test_on_activate_that_fails(self) -> None:
+        """It is logged and counted; the plan holds, and the other links get theirs."""
+        proxy = MemoryProxy()
+        proxy.pair()
+        proxy.pair()
+        proxy.proxy.set_plan(Plan.only(Clumsy()))
+        self.assertEqual(proxy.proxy.plan.mix_text, "clumsy")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
+        self.assertEqual(proxy.proxy.stats.broken, 2)
+
     def test_a_hook_that_will_not_go(self) -> None:
         """One that waits for something else is cancelled, one that ignores that is left behind."""
         proxy = MemoryProxy(Stubborn())
@@ -442,6 +565,33 @@ class Stubborn(Behavior, frozen=True, kw_only=True):
             except CancelledError:
                 continue
         return False
+
+
+class Late(Behavior, frozen=True, kw_only=True):
+    """Takes every exception for an answer."""
+
+    name: ClassVar[str] = "late"
+
+    async def on_before_handle(self, exchange: LiveExchange) -> bool:
+        waiting: Deferred[None] = Deferred()
+        try:
+            await waiting
+        except Exception:
+            exchange.refuse("undo")
+        return False
+
+
+@implementer(IStanding)
+class Clumsy(Behavior, frozen=True, kw_only=True):
+    """Fails on links that stand."""
+
+    name: ClassVar[str] = "clumsy"
+
+    def on_activate(self, link: Link) -> None:
+        raise ZeroDivisionError
+
+    def on_before_handle(self, exchange: LiveExchange) -> bool:
+        return True
 
 
 class Hooks(Behavior, frozen=True, kw_only=True):
@@ -578,7 +728,47 @@ class HookTests(SynchronousTestCase):
         self.assertEqual((backend.received, client.received), (b"get a\n", b"1\n"))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertEqual(hooks.seen[1:], ["on_before_handle"])
-        self.assertIn("division", proxy.named("misfired")[0]["why"])
+        self.assertEqual(proxy.proxy.stats.broken, 1)
+        self.assertIn("division", proxy.named("broken")[0]["why"])
+
+    def test_answer_where_none_is_due(self) -> None:
+        """What is said to a request without reply has its turn like any other answer."""
+        proxy = MemoryProxy(plan(on("QUIET", Error(kind="no"))))
+        client, backend = proxy.pair()
+        backend.says(b"!body 4\nab")
+        client.says(b"get a\nquiet\n")
+        backend.says(b"cd1\n")
+        self.assertEqual(client.received, b"!body 4\nabcd1\n-no\n")
+        self.assertEqual(proxy.links[1].turns.lives, set())
+
+    def test_after_closing(self) -> None:
+        """A hook that ends its link, and then sleeps, leaves no timer."""
+
+        async def close_and_sleep(live: LiveExchange) -> None:
+            live.close()
+            await live.sleep(1000.0)
+
+        proxy, _ = self.proxy_doing(before_handle=close_and_sleep)
+        client, _ = proxy.pair()
+        client.says(b"get a\n")
+        proxy.pass_time(DRAIN_TIME)
+        self.assertEqual((proxy.links, proxy.reactor.getDelayedCalls()), ({}, []))
+
+    def test_what_cannot_be_sent(self) -> None:
+        """An edit that makes something else than bytes, and a reply that is none, are errors of the hook."""
+        for action in (
+            lambda live: live.edit_request(lambda frame: None),
+            lambda live: live.reply("text"),
+        ):
+            proxy, _ = self.proxy_doing(before_handle=action)
+            client, backend = proxy.pair()
+            client.says(b"get a\n")
+            self.assertEqual(backend.received, b"get a\n")
+            self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
+        proxy, _ = self.proxy_doing(before_handle=lambda live: live.edit_request(bytearray))
+        client, backend = proxy.pair()
+        client.says(b"get a\n")
+        self.assertEqual(backend.received, b"get a\n")
 
     def test_broken_edit(self) -> None:
         """So is one in an edit: the frame goes on as it was."""
@@ -733,7 +923,7 @@ class OpaqueTests(SynchronousTestCase):
 
     def test_bytes_flow_on(self) -> None:
         """From either side, with nothing lost, said once."""
-        for rules in ((), (on("NEVER", Dummy()),)):
+        for rules in ((), (on("NEVER", Error(kind="no")),)):
             proxy = MemoryProxy(plan(*rules))
             client, backend = proxy.pair()
             client.says(b"get a\n# what\nis this")
@@ -747,12 +937,26 @@ class OpaqueTests(SynchronousTestCase):
 
     def test_desync_by_the_backend(self) -> None:
         """What the session held of the other direction goes on as well."""
-        proxy = MemoryProxy(plan(on("NEVER", Dummy())))
+        proxy = MemoryProxy(plan(on("NEVER", Error(kind="no"))))
         client, backend = proxy.pair()
         client.says(b"get")
         self.assertEqual(backend.received, b"")
         backend.says(b"unasked\n")
         self.assertEqual((client.received, backend.received), (b"unasked\n", b"get"))
+
+    def test_refusal_that_has_lost_its_turn(self) -> None:
+        """Its place in the stream cannot be told any more, and the client waits for it: the link ends."""
+        proxy = MemoryProxy(plan(on("SET", Error(kind="no"))))
+        client, _ = proxy.pair()
+        client.says(b"get a\nset b\n#\n")
+        self.assertEqual((client.received, client.ended), (b"", "fin"))
+
+    def test_strict(self) -> None:
+        """With on_desync=close such a link is ended."""
+        proxy = MemoryProxy(on_desync="close")
+        client, backend = proxy.pair()
+        client.says(b"#\n")
+        self.assertEqual((client.ended, backend.ended), ("fin", "fin"))
 
     def test_while_a_reply_waits(self) -> None:
         """Frames that a hook holds come first."""

@@ -133,15 +133,16 @@ class TurnTests(SynchronousTestCase):
 
     def test_abort(self) -> None:
         """The cut comes when the backend begins to answer: it has the whole turn then."""
-        proxy = MemoryProxy(Abort(linger=3.0), Tcp())
-        client, backend = proxy.pair()
-        client.says(b"a")
-        client.says(b"b")
-        self.assertEqual((backend.received, client.ended), (b"ab", ""))
-        backend.says(b"c")
-        self.assertEqual((client.received, client.ended, backend.ended), (b"", "fin", ""))
-        proxy.pass_time(3.0, DRAIN_TIME)
-        self.assertEqual((backend.ended, proxy.links), ("fin", {}))
+        for wait in (False, True):
+            proxy = MemoryProxy(Abort(wait=wait), Tcp())
+            client, backend = proxy.pair()
+            client.says(b"a")
+            client.says(b"b")
+            self.assertEqual((backend.received, client.ended), (b"ab", ""))
+            backend.says(b"c")
+            self.assertEqual((client.received, client.ended, backend.ended), (b"", "fin", "fin"))
+            proxy.pass_time(DRAIN_TIME)
+            self.assertEqual((proxy.links, proxy.reactor.getDelayedCalls()), ({}, []))
 
 
 class FactoryTests(SynchronousTestCase):
