@@ -65,6 +65,10 @@ class Common(Declared, frozen=True, kw_only=True):
     pool_timeout: Annotated[
         float, Meta(ge=0, le=DAY, description="seconds that a client may wait for a backend connection")
     ] = 30.0
+    on_desync: Annotated[
+        Literal["opaque", "close"],
+        Meta(description="a stream that is not of the protocol: pass it through unread, or end the link"),
+    ] = "opaque"
 
     http: Annotated[bool, Meta(description="start the control server")] = False
     http_host: Annotated[str, Meta(description="where the control server listens")] = "localhost"

@@ -14,7 +14,7 @@ from txvaurien.plugins import Registry
 GROUPS: Sequence[tuple[str, tuple[str, ...]]] = (
     ("Where", ("proxy", "backend", "no-proxy", "backlog")),
     ("What goes wrong", ("protocol", "behavior", "seed")),
-    ("Limits", ("timeout", "idle-timeout", "pool-max-size", "pool-timeout")),
+    ("Limits", ("timeout", "idle-timeout", "pool-max-size", "pool-timeout", "on-desync")),
     ("Live control", ("http", "http-host", "http-port")),
     ("Log", ("log-level", "log-output")),
 )

@@ -225,6 +225,7 @@ def make_proxy(settings: Settings, reactor: Any) -> Proxy:
         idle_timeout=common.idle_timeout,
         pool_max_size=common.pool_max_size,
         pool_timeout=common.pool_timeout,
+        on_desync=common.on_desync,
     )
 
 
