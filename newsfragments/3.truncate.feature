@@ -1,0 +1,1 @@
+The behavior `truncate` cuts a reply short, for every protocol: the body stops before its announced end.
