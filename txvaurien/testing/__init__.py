@@ -1,0 +1,43 @@
+"""Helpers for people who write protocols: drive a session by hand, and the laws it must keep.
+
+A test case inherits the laws by listing sample streams::
+
+    class EchoLaws(SessionLaws, SynchronousTestCase):
+        protocol = Echo()
+        conversations = {"one": [(TO_BACKEND, b"hello\\n"), (TO_CLIENT, b"hello\\n")]}
+        probe = [(TO_BACKEND, b"ping\\n"), (TO_CLIENT, b"ping\\n")]
+
+Nothing here imports the reactor, and every draw is seeded: a failure can be repeated.
+"""
+
+from __future__ import annotations
+
+from txvaurien.testing.laws import SessionLaws
+from txvaurien.testing.recorder import (
+    TO_BACKEND,
+    TO_CLIENT,
+    Conversation,
+    Recorder,
+    Seen,
+    Step,
+    collect,
+    frames_of,
+    runs,
+    split,
+    upto,
+)
+
+__all__ = [
+    "TO_BACKEND",
+    "TO_CLIENT",
+    "Conversation",
+    "Recorder",
+    "Seen",
+    "SessionLaws",
+    "Step",
+    "collect",
+    "frames_of",
+    "runs",
+    "split",
+    "upto",
+]
