@@ -1,0 +1,121 @@
+"""Requests and replies, as rules and journals see them. Everything is worked out when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from txvaurien.model import Message
+from txvaurien.protocols.redis.commands import UNKNOWN, Command, lookup
+from txvaurien.protocols.redis.heads import arguments, declared, error_code, text
+
+#: Commands that name channels where others name keys, and how many of those.
+_CHANNELS: dict[bytes, int | None] = {
+    b"publish": 2,
+    b"spublish": 2,
+    b"subscribe": None,
+    b"psubscribe": None,
+    b"ssubscribe": None,
+    b"unsubscribe": None,
+    b"punsubscribe": None,
+    b"sunsubscribe": None,
+}
+
+#: How many keys a log shows.
+_SHOWN = 8
+
+
+class Request(Message):
+    """A command. `raw` is its head: all of it, or its first 64 KiB."""
+
+    __slots__ = ("_args", "raw")
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+        self._args: list[bytes] | None = None
+
+    @property
+    def args(self) -> list[bytes]:
+        """The command and its arguments, as far as the head holds them whole."""
+        if self._args is None:
+            self._args = arguments(self.raw)
+        return self._args
+
+    @property
+    def count(self) -> int:
+        """How many `args` the whole command has."""
+        return declared(self.raw)
+
+    @property
+    def verb(self) -> str:
+        """``GET``; ``""`` for an empty command."""
+        args = self.args
+        return text(args[0]).upper() if args else ""
+
+    @property
+    def command(self) -> Command:
+        """What the server knows of this command."""
+        return lookup(self.args)
+
+    @property
+    def keys(self) -> list[bytes]:
+        """The keys, as far as the head holds them."""
+        return self.command.keys_of(self.args, self.count)
+
+    @property
+    def targets(self) -> Sequence[str]:
+        """The keys; for commands about channels, those."""
+        args = self.args
+        name = args[0].lower() if args else b""
+        found = args[1 : _CHANNELS[name]] if name in _CHANNELS else self.keys
+        return [text(each) for each in found]
+
+    def log_fields(self) -> dict[str, str]:
+        """Verb, subcommand and keys; never another argument.
+
+        Of a command that nobody knows not even the key: it may be a misspelt AUTH.
+        """
+        command = self.command
+        fields = {"verb": command.name.replace("|", " ").upper() or self.verb}
+        if command is not UNKNOWN or "." in self.verb:
+            fields["target"] = " ".join(self.targets[:_SHOWN])
+        return {name: value for name, value in fields.items() if value}
+
+
+class Reply(Message):
+    """A reply. `raw` is its head: all of it, or its first 64 KiB."""
+
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+
+    @property
+    def status(self) -> str:
+        """``OK``, or the first word of an error (``WRONGTYPE``, ``ERR``)."""
+        return error_code(self.raw) or "OK"
+
+
+class Unasked(Message):
+    """What the server sends of itself: a message, an invalidation, a line of MONITOR."""
+
+    __slots__ = ("_kind", "_targets", "raw")
+
+    def __init__(self, raw: bytes, kind: bytes, targets: Sequence[bytes] = ()) -> None:
+        self.raw = raw
+        self._kind = kind
+        self._targets = targets
+
+    @property
+    def verb(self) -> str:
+        """Its kind: ``MESSAGE``, ``INVALIDATE``, ``MONITOR``; for an error the error's first word."""
+        return text(self._kind).upper()
+
+    @property
+    def targets(self) -> Sequence[str]:
+        """The channel, or the keys that are no longer valid."""
+        return [text(each) for each in self._targets]
+
+    @property
+    def status(self) -> str:
+        """The first word of an error, else ``""``."""
+        return error_code(self.raw)
