@@ -158,9 +158,7 @@ class Ipv6Requester:
     ) -> Deferred[Any]:
         """Ask for the same path of localhost, under which the server knows itself as well."""
         local = urlsplit(url)._replace(netloc="localhost").geturl()
-        return self._treq.request(
-            method, local, data=data, headers=headers, allow_redirects=allow_redirects
-        )
+        return self._treq.request(method, local, data=data, headers=headers, allow_redirects=allow_redirects)
 
 
 def _requester(reactor: Any, scheme: str, host: str, port: int) -> Requester:
