@@ -73,7 +73,7 @@ def to_try(settings: Settings) -> str:
     proxy = f"http://{settings.common.proxy}/"
     control = f"http://{settings.common.http_host}:{settings.common.http_port}/behavior"
     if settings.protocol.name == "http":
-        fault, look = '{"name": "error"}', f"curl -i {proxy}"
+        fault, look = '{"name": "error", "kind": "503"}', f"curl -i {proxy}"
     else:
         fault, look = '{"name": "delay", "sleep": 2}', f"time curl {proxy}"
     lines = [

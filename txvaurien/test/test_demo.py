@@ -60,7 +60,7 @@ class DemoArgumentsTests(SynchronousTestCase):
             [line for line in text.splitlines() if "curl" in line],
             [
                 "  curl http://localhost:1/",
-                """  curl -X PUT -d '{"name": "error"}' http://localhost:2/behavior""",
+                """  curl -X PUT -d '{"name": "error", "kind": "503"}' http://localhost:2/behavior""",
                 "  curl -i http://localhost:1/",
             ],
         )
