@@ -37,6 +37,8 @@ from txvaurien.plan import Activation, ActivePlan, Plan, draw
 from txvaurien.pool import Pool, PoolTimeout
 from txvaurien.protocols.base import WireProtocol
 
+_CLOSED = Failure(ConnectionDone())
+
 #: How long a link may take to end when the proxy stops, in seconds.
 STOP_TIME = 0.3
 
@@ -294,7 +296,7 @@ class _LinkEnd(Protocol):
     def writeConnectionLost(self) -> None:
         """Our FIN has gone out."""
 
-    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
+    def connectionLost(self, reason: Failure = _CLOSED) -> None:
         """The connection is gone: by a reset, unless it was us who ended it."""
         asked_for = self.pipe.closing
         self.pipe.connection_lost()
@@ -334,7 +336,7 @@ class BackendProtocol(_LinkEnd):
         self.pipe = make_pipe(self.transport, self.link.clock, self.link)
         self.link.backend_connected(self.pipe)
 
-    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
+    def connectionLost(self, reason: Failure = _CLOSED) -> None:
         """The backend is gone."""
         self.proxy.give_place_back(self.link)
         super().connectionLost(reason)
@@ -361,12 +363,12 @@ class TlsBackendProtocol(BackendProtocol):
         self._stop_waiting()
         self.link.backend_connected(self.pipe)
 
-    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
+    def connectionLost(self, reason: Failure = _CLOSED) -> None:
         """The backend is gone; or was never agreed with."""
         self._stop_waiting()
         if self._agreed:
             # Many servers close without saying so in TLS, which looks as a reset does from up here.
-            super().connectionLost(Failure(ConnectionDone()))
+            super().connectionLost(_CLOSED)
         else:
             self.pipe.connection_lost()
             self.proxy.backend_unreachable(self.link, reason)
