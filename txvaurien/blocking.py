@@ -18,6 +18,7 @@ class Client:
 
     Every method raises `VaurienError`, a ValueError, if the server refuses or does not answer.
 
+    :param port: the control port; `http_port` is the same, as `start_proxy` calls it.
     :param timeout: how long to wait for the server, in seconds.
     """
 
@@ -27,8 +28,10 @@ class Client:
         port: int = DEFAULT_PORT,
         scheme: str = "http",
         *,
+        http_port: int | None = None,
         timeout: float = 30.0,
     ) -> None:
+        port = port if http_port is None else http_port
         self.url = vocabulary.base_url(scheme, host, port)
         self._host = host
         self._port = port

@@ -178,12 +178,14 @@ class Link:
         if not self.turns.owes_replies():
             self._client_gone(End.FIN)
 
-    def _give_up(self, exchange: Exchange) -> None:
-        """The backend has owed an answer for too long."""
-        if self.turns.queue and self.turns.queue[0] is exchange:
-            self.proxy.event("silent", self, exchange=exchange.number, seconds=self.protocol.answer_timeout)
-            exchange.sent = self.session.closing = True
-            self.refuse_and_end(exchange, self.protocol.silent_kind)
+    def _give_up(self, exchange: Exchange) -> bool:
+        """The backend has owed an answer for too long; false if the client waits for another one first."""
+        if not self.turns.queue or self.turns.queue[0] is not exchange:
+            return False
+        self.proxy.event("silent", self, exchange=exchange.number, seconds=self.protocol.answer_timeout)
+        exchange.sent = self.session.closing = True
+        self.refuse_and_end(exchange, self.protocol.silent_kind)
+        return True
 
     def refuse_and_end(self, exchange: Exchange, kind: str) -> None:
         """Answer a request with this kind of error, and serve no other."""

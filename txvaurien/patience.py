@@ -17,10 +17,10 @@ class Patience:
     the ones before it. A reply that has begun may take as long as it likes.
 
     :param limit: in seconds.
-    :param give_up: called with the exchange whose time is over, which is watched no longer.
+    :param give_up: called with the exchange whose time is over; returns whether that was the end.
     """
 
-    def __init__(self, clock: IReactorTime, limit: float, give_up: Callable[[Exchange], None]) -> None:
+    def __init__(self, clock: IReactorTime, limit: float, give_up: Callable[[Exchange], bool]) -> None:
         self._clock = clock
         self._limit = limit
         self._give_up = give_up
@@ -64,7 +64,8 @@ class Patience:
         if left > 0:
             self._call = self._clock.callLater(left, self._check)
             return
-        self._owed.popleft()
+        # Where something before it is still held back it is watched on: its turn will come.
+        if self._give_up(exchange) and self._owed:
+            self._owed.popleft()
         if self._owed:
             self._call = self._clock.callLater(self._limit, self._check)
-        self._give_up(exchange)

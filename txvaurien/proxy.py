@@ -37,6 +37,9 @@ from txvaurien.plan import Activation, ActivePlan, Plan, draw
 from txvaurien.pool import Pool, PoolTimeout
 from txvaurien.protocols.base import WireProtocol
 
+#: How long nothing more is said of a backend that cannot be reached, in seconds.
+COMPLAIN_EVERY = 10.0
+
 _CLOSED = Failure(ConnectionDone())
 
 #: How long a link may take to end when the proxy stops, in seconds.
@@ -108,6 +111,7 @@ class Proxy:
         #: Backend connections that are there, and on which TLS is not yet agreed.
         self._shaking: dict[int, Any] = {}
         self._endpoint = self.backend.endpoint(reactor, timeout)
+        self._quiet_until = 0.0
         self._all_gone: list[Deferred[None]] = []
 
     # The plan and the backend.
@@ -195,8 +199,21 @@ class Proxy:
     def backend_unreachable(self, link: Link, failure: Failure) -> None:
         """There is no backend connection for this link, and there will be none."""
         self.stats.failed += 1
+        self._complain(failure.getErrorMessage())
         self.give_place_back(link)
         link.backend_failed(failure.getErrorMessage(), self.protocol.unreachable_kind)
+
+    def _complain(self, why: str) -> None:
+        """Say that the backend is not to be had, but not for every client."""
+        now = self.clock.seconds()
+        if now >= self._quiet_until:
+            self._quiet_until = now + COMPLAIN_EVERY
+            self.log.warn(
+                "{name}: the backend {backend} cannot be reached: {why}",
+                name=self.name,
+                backend=self.backend.text,
+                why=why,
+            )
 
     def shaking_hands(self, link: Link, transport: Any) -> None:
         """The backend is there, and TLS is being agreed on."""
@@ -244,6 +261,15 @@ class Proxy:
         """Something happened that the journal tells of."""
         if name == "fired":
             self.stats.fired += 1
+            self.log.debug(
+                "{name}: link {link}, exchange {exchange}: {behavior} on {verb} {target}",
+                name=self.name,
+                link=link.number,
+                exchange=fields["exchange"],
+                behavior=fields["behavior"],
+                verb=fields.get("verb", ""),
+                target=fields.get("target", ""),
+            )
         elif name == "misfired":
             self.stats.fired -= 1
         elif name == "broken":

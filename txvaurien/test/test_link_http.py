@@ -251,6 +251,18 @@ class GatewayTests(SynchronousTestCase):
         self.assertEqual((client.ended, backend.ended), ("fin", "fin"))
         self.assertEqual(chaos.named("silent"), [{"exchange": 2, "seconds": 30.0}])
 
+    def test_silent_behind_a_reply_that_waits(self) -> None:
+        """Its turn comes when the reply before it has gone out; nothing hangs."""
+        rule = Rule(Delay(sleep=5.0, before=False), target="/a")
+        there = proxy(Plan(rules=(rule,), seed=1), gateway_timeout=1.0)
+        client, backend = there.pair()
+        client.says(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n")
+        backend.says(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na")
+        for _ in range(10):
+            there.pass_time(1.0)
+        self.assertIn(b"200 OK", client.received)
+        self.assertIn(b" 504 ", client.received)
+
     def test_slow_is_not_silent(self) -> None:
         """A reply that has begun may take its time, and so may an upload."""
         chaos = proxy(gateway_timeout=30.0)

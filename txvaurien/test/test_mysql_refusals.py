@@ -90,6 +90,13 @@ class TransactionTests(SynchronousTestCase):
         played.asks(samples.query("UPDATE stock SET n = 1"))
         self.assertEqual(played.backend.received, samples.ROLLBACK)
 
+    def test_deadlock_behind_a_begin_that_is_not_answered(self) -> None:
+        """While it is unsure whether there is a transaction, it is rolled back."""
+        played = Played("deadlock", "UPDATE")
+        played.asks(samples.query("BEGIN"))
+        played.asks(samples.query("UPDATE stock SET n = 1"))
+        self.assertTrue(played.backend.received.endswith(samples.ROLLBACK))
+
     def test_deadlock_without_autocommit(self) -> None:
         """Where nothing is committed by itself, a transaction may be open at any time."""
         played = Played("deadlock", "UPDATE")

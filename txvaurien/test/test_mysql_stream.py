@@ -121,6 +121,13 @@ class CompressedTests(SynchronousTestCase):
         stream.feed(self.squeezed(b"12345678", b"no zstd at all"))
         self.assertRaises(FramingError, stream.head)
 
+    def test_zstd_that_swells(self) -> None:
+        """What inflates beyond what it announced is cut off early: 4 KB may stand for 128 MB."""
+        block = (131072 << 3 | 1 << 1).to_bytes(3, "little") + b"x"
+        swelling = b"\x28\xb5\x2f\xfd\x00\x58" + block * 1000
+        make, _ = zstd()
+        self.assertLess(len(make().decompress(swelling, 1 << 20)), 1 << 23)
+
     def test_without_zstd(self) -> None:
         """Where the package for it is missing, the words say what to do."""
         with mock.patch("importlib.import_module", side_effect=ImportError):

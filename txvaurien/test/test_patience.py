@@ -17,7 +17,7 @@ class PatienceTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.given_up: list[Exchange] = []
-        self.patience = Patience(self.clock, LIMIT, self.given_up.append)
+        self.patience = Patience(self.clock, LIMIT, self.give_up)
 
     def ask(self, replies: bool = True) -> Exchange:
         """The backend is given a request."""
@@ -28,6 +28,11 @@ class PatienceTests(SynchronousTestCase):
     def reply(self, exchange: Exchange, first: bool = True, last: bool = True) -> None:
         """The backend says a part of a reply."""
         self.patience.heard(Frame(b"!", exchange, first, last))
+
+    def give_up(self, exchange: Exchange) -> bool:
+        """That was the end."""
+        self.given_up.append(exchange)
+        return True
 
     def test_silent(self) -> None:
         """It is told of the exchange, once, when the time is up and not before."""

@@ -30,6 +30,10 @@ class Inflater(Protocol):
         """The next bytes, at most so many."""
 
 
+#: How many compressed bytes are inflated before their outcome is measured.
+_SLICE = 64
+
+
 class _Zstandard:
     """One packet's worth of zstd by way of the zstandard package."""
 
@@ -37,9 +41,13 @@ class _Zstandard:
         self._inflater = inflater
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        del max_length  # a block says how long it is, and 16 MB is what a packet can announce
-        inflated: bytes = self._inflater.decompress(data)
-        return inflated
+        # Four bytes can stand for 128 KB: in small slices nothing grows far beyond what is allowed.
+        inflated = bytearray()
+        for start in range(0, len(data), _SLICE):
+            inflated += self._inflater.decompress(data[start : start + _SLICE])
+            if len(inflated) >= max_length:
+                break
+        return bytes(inflated)
 
 
 def zstd() -> tuple[Callable[[], Inflater], tuple[type[Exception], ...]]:

@@ -98,7 +98,9 @@ class Refusals:
             told.append(command(b"", compressed, seq + 1, outer + 1))
         if isinstance(request, Execute) and request.leaves_long_data and not exchange.sent:
             told.append(command(bytes((COM_STMT_RESET,)) + request.head[1:5], compressed))
-        if undoes(at, kind, exchange.sent):
+        # BEGIN may be among what was asked before and is not answered yet.
+        unsure = any(answer.exchange is not exchange for answer in self._due)
+        if undoes(at, kind, exchange.sent, unsure):
             told.append(rollback(at))
         self._due.extend(Result(self._context, None) for _ in told)
         return b"".join(told)
@@ -144,13 +146,14 @@ def ends(at: Situation, kind: str) -> bool:
     return words is not None and words.ends
 
 
-def undoes(at: Situation, kind: str, sent: bool) -> bool:
+def undoes(at: Situation, kind: str, sent: bool, unsure: bool = False) -> bool:
     """Whether the client then believes that its transaction was rolled back, while it was not.
 
     A COMMIT that fails ends the transaction; so does a deadlock, whatever it was said to.
+    While it is unsure whether there is a transaction, one ROLLBACK too many does no harm.
     """
     words = catalogue.BY_NAME.get(kind)
-    if words is not None and words.undoes and at.context.in_transaction:
+    if words is not None and words.undoes and (at.context.in_transaction or unsure):
         return True
     return at.word == "COMMIT" and not sent and not ends(at, kind)
 
