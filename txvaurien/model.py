@@ -7,7 +7,7 @@ These are plain values. A session (`txvaurien.protocols`) makes them, the link
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,16 @@ class Then(enum.Enum):
     RESET = "reset"
 
 
+class Ending(enum.Enum):
+    """How the stream of one direction ends, at the side that receives it."""
+
+    #: A half-close: the other direction goes on.
+    FIN = "fin"
+    #: The whole connection is closed, in order.
+    CLOSE = "close"
+    RESET = "reset"
+
+
 class Where(enum.Enum):
     """At which point of a link an error of the catalogue can be said."""
 
@@ -75,11 +85,14 @@ class Refusal:
 
     ``to_client`` is sent when it is the exchange's turn, ``to_backend`` at once
     (the session swallows the answer to it), and ``then`` is done after that.
+    With ``edit`` none of that counts: the backend gets the request and answers, and
+    its reply passes through ``edit``, as it does with `IExchange.edit_response`.
     """
 
     to_client: bytes
     to_backend: bytes = b""
     then: Then = Then.KEEP
+    edit: Callable[[bytes], bytes | Missed] | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +101,14 @@ class Cut:
 
     data: bytes
     then: Then = Then.CLOSE
+
+
+@dataclass(frozen=True)
+class Missed:
+    """What an edit returns that found nothing to do: these bytes go on, and the rule has not fired."""
+
+    data: bytes
+    why: str
 
 
 class Message:
@@ -158,6 +179,7 @@ class Exchange:
     __slots__ = (
         "announces",
         "answer",
+        "decided",
         "handshake",
         "live",
         "number",
@@ -185,7 +207,8 @@ class Exchange:
         #: Whether the backend will answer this request at all.
         self.replies = replies
         #: An answer made by the proxy need not wait for the request's last frame:
-        #: the client waits for an answer before it sends the rest.
+        #: the client waits for an answer before it sends the rest. A session takes
+        #: it back when the client waits no longer.
         self.prompt = prompt or open_ended
         #: Nobody can tell where its messages end; the next exchange ends it.
         self.open_ended = open_ended
@@ -203,6 +226,8 @@ class Exchange:
         #: Whether anything of the request has been given to the backend. Kept up to
         #: date only where a rule fired, because only then somebody asks.
         self.sent = False
+        #: A rule has fired, be it one that does nothing.
+        self.decided = False
         #: What the link does to it, if a rule fired.
         self.live: LiveExchange | None = None
 

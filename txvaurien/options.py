@@ -152,6 +152,12 @@ def values_of(instance: Declared) -> dict[str, Any]:
     return {field: getattr(instance, field) for field in instance.__struct_fields__}
 
 
+def plain_values(instance: Declared) -> dict[str, Any]:
+    """The options of an instance as JSON has them, by attribute name."""
+    plain: dict[str, Any] = msgspec.to_builtins(values_of(instance), enc_hook=repr)
+    return plain
+
+
 def _bound(value: float) -> str:
     return str(int(value)) if float(value).is_integer() else str(value)
 

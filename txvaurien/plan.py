@@ -1,4 +1,4 @@
-"""Which behavior for which exchange: rules, the weighted mix, the seed.
+"""Which behavior for which exchange, and which toxics for which link.
 
 A `Plan` is immutable and can be shared; an `ActivePlan` is a plan at work in
 one proxy, with the counters that belong to this activation. Choosing is pure:
@@ -8,95 +8,82 @@ which links speak changes nothing.
 
 from __future__ import annotations
 
-import hashlib
 import random
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from txvaurien.behaviors.base import Behavior
 from txvaurien.errors import ConfigError
-from txvaurien.model import Exchange, Hook
+from txvaurien.mix import Share, check_percentages
+from txvaurien.model import Direction, Exchange, Hook
+from txvaurien.options import plain_values
 from txvaurien.protocols.base import WireProtocol
+from txvaurien.rules import ANSWERED, Activation, Cap, LinkFacts, Rule, Tallies, Tally, hooks_of, label_of
+from txvaurien.seeds import digest, draw, new_seed
+from txvaurien.toxics.base import Toxic
 
-if TYPE_CHECKING:
-    from txvaurien.exchange import LiveExchange
+__all__ = ["ActivePlan", "PlacedToxic", "Plan", "Rule", "Share", "Verdict"]
 
-_CONNECT = frozenset({Hook.CONNECT})
-_UNASKED = frozenset({Hook.BETWEEN, Hook.AFTER})
-_ASKED = _UNASKED | {Hook.BEFORE}
+#: What Toxiproxy calls the two directions.
+STREAMS = {Direction.TO_BACKEND: "upstream", Direction.TO_CLIENT: "downstream"}
 
 
 @dataclass(frozen=True, eq=False)
-class Rule:
-    """A behavior, which exchanges it is for, and when it fires.
+class PlacedToxic:
+    """A toxic, with the direction and the share of links that it is for.
 
-    Two rules are the same rule only if they are the same object: a plan that
-    keeps the object keeps its counters, a new object starts from zero.
-
-    :param verbs: the verbs it is for, in upper case; none for all. Greetings,
-        handshakes and what a server sends unasked are reached only by naming them.
-    :param target: a glob over the targets, ``""`` for all.
-    :param probability: from 0 (as if the rule were not there) to 1 (draws nothing).
-    :param after: so many matches pass first; None takes the behavior's ``warmup``.
-    :param times: fires at most so often; None takes the behavior's ``agitate``,
-        and is unlimited where there is none.
-    :param every: fires at the first match after `after`, then at each n-th.
-    :param per: whether matches are counted over the proxy or for each link.
+    :param name: unique within a plan; ``""`` for ``latency_downstream`` and the like. Another
+        object of the same name and direction is the same toxic with other options.
+    :param toxicity: the share of links, from 0 to 1.
     """
 
-    behavior: Behavior
+    toxic: Toxic
+    direction: Direction = Direction.TO_CLIENT
     name: str = ""
-    verbs: frozenset[str] = frozenset()
-    target: str = ""
-    probability: float = 1.0
-    after: int | None = None
-    times: int | None = None
-    every: int = 1
-    per: Literal["proxy", "link"] = "proxy"
+    toxicity: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.probability <= 1.0:
-            raise ConfigError(
-                "probability", f"{self.probability!r} will not do", "it is a number from 0 to 1"
-            )
-        if (self.after or 0) < 0 or (self.times or 0) < 0 or self.every < 1:
-            raise ConfigError("rule", "a count is below its least value", "after, times >= 0; every >= 1")
+        if not 0.0 <= self.toxicity <= 1.0:
+            raise ConfigError("toxicity", f"{self.toxicity!r} will not do", "it is a number from 0 to 1")
+        if not self.name:
+            object.__setattr__(self, "name", f"{self.toxic.name}_{self.stream}")
 
     @property
-    def first(self) -> int:
-        """How many matches pass before it may fire."""
-        return self.after if self.after is not None else int(getattr(self.behavior, "warmup", 0))
+    def stream(self) -> str:
+        """The direction, in Toxiproxy's words."""
+        return STREAMS[self.direction]
 
-    @property
-    def most(self) -> int | None:
-        """How often it fires at most, None for without limit."""
-        return self.times if self.times is not None else getattr(self.behavior, "agitate", None)
-
-
-@dataclass(frozen=True)
-class Share:
-    """One part of the mix: of a hundred exchanges, `percent` are for `rule`."""
-
-    percent: float
-    rule: Rule
+    def describe(self) -> dict[str, Any]:
+        """As Toxiproxy's clients know it."""
+        return {
+            "name": self.name,
+            "type": self.toxic.name,
+            "stream": self.stream,
+            "toxicity": self.toxicity,
+            "attributes": plain_values(self.toxic),
+        }
 
 
 @dataclass(frozen=True)
 class Plan:
     """What a proxy does now. The first rule that fires wins, then the mix decides.
 
+    :param toxics: in each direction, the first one is nearest to the source.
     :param seed: None for one that is drawn when the plan is set.
-    :raises ConfigError: the percentages of the mix add up to more than 100.
+    :raises ConfigError: the percentages of the mix add up to more than 100, or two rules or
+        two toxics have the same name.
     """
 
     mix: tuple[Share, ...] = ()
     rules: tuple[Rule, ...] = ()
+    toxics: tuple[PlacedToxic, ...] = ()
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        _check_percentages([share.percent for share in self.mix], "behavior")
+        check_percentages([share.percent for share in self.mix], "behavior")
+        for what, named in (("rule", self.rules), ("toxic", self.toxics)):
+            _check_names(what, [each.name for each in named if each.name])
 
     @classmethod
     def only(cls, behavior: Behavior, seed: int | None = None) -> Plan:
@@ -110,103 +97,26 @@ class Plan:
             return self.mix[0].rule.behavior.name
         return ",".join(f"{share.percent:g}:{share.rule.behavior.name}" for share in self.mix) or "dummy"
 
+    def with_rule(self, rule: Rule, position: int | None = None) -> Plan:
+        """With one more rule, by default the last one; one without a name is given one.
 
-def parse_mix(text: str, where: str = "--behavior") -> list[tuple[float, str]]:
-    """Read ``5:error,10:delay`` or ``delay`` into (percent, name) pairs.
+        :raises ConfigError: there is one of this name.
+        """
+        rules = list(self.rules)
+        named = rule if rule.name else replace(rule, name=self._free_name(rule.behavior.name))
+        rules.insert(len(rules) if position is None else position, named)
+        return replace(self, rules=tuple(rules))
 
-    :raises ConfigError: not of that form, or more than 100 percent. Whether the
-        names exist is for the registry to say.
-    """
-    parts = [part.strip() for part in text.split(",")]
-    if len(parts) == 1 and ":" not in text:
-        return [(100.0, _name(text, text, where))]
-    mix = [_share(part, where) for part in parts]
-    _check_percentages([percent for percent, _ in mix], where)
-    return mix
-
-
-def _share(part: str, where: str) -> tuple[float, str]:
-    percent, colon, name = part.partition(":")
-    try:
-        if not colon:
-            raise ValueError
-        return float(percent), _name(name, part, where)
-    except ValueError as error:
-        if isinstance(error, ConfigError):
-            raise
-        raise ConfigError(
-            where, f"{part!r} is not PERCENT:NAME", "write for example 5:error,10:delay"
-        ) from None
+    def _free_name(self, name: str) -> str:
+        taken = {each.name for each in self.rules}
+        numbers = (f"{name}-{number}" for number in range(1, len(taken) + 2))
+        return next(each for each in numbers if each not in taken)
 
 
-def _name(name: str, part: str, where: str) -> str:
-    if not name.strip():
-        raise ConfigError(where, f"{part!r} names no behavior", "write for example 5:error,10:delay")
-    return name.strip()
-
-
-def _check_percentages(percentages: Iterable[float], where: str) -> None:
-    total = 0.0
-    for percent in percentages:
-        if not 0.0 <= percent <= 100.0:
-            raise ConfigError(where, f"{percent:g} is not a percentage", "each is a number from 0 to 100")
-        total += percent
-    # Percentages are written in decimals: 33.3 + 33.3 + 33.4 may miss 100 by a rounding error.
-    if total > 100.0 + 1e-9:
-        raise ConfigError(where, f"the percentages add up to {total:g}", "at most 100; the rest is dummy")
-
-
-def new_seed() -> int:
-    """A seed for a run that was given none; short enough to be typed again."""
-    return random.SystemRandom().randrange(2**32)
-
-
-def _digest(seed: int, key: tuple[object, ...]) -> int:
-    text = repr((seed, *key)).encode()
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
-
-
-def draw(seed: int, *key: object) -> float:
-    """A number from 0 up to but not 1 that depends on nothing but the arguments."""
-    return (_digest(seed, key) >> 11) / float(1 << 53)
-
-
-class Tally:
-    """What one rule has counted."""
-
-    __slots__ = ("fired", "matched")
-
-    def __init__(self) -> None:
-        self.matched = 0
-        self.fired = 0
-
-
-#: What a link counts for the rules that count ``per = link``.
-Tallies = dict["Activation", Tally]
-
-
-class Activation:
-    """One rule at work: where it acts, what it has counted, what it holds now."""
-
-    def __init__(self, rule: Rule, key: str, protocol: WireProtocol) -> None:
-        self.rule = rule
-        self.key = key
-        self.acts = rule.behavior.acts(protocol)
-        self.handshakes = rule.behavior.handshakes(protocol)
-        self.tally = Tally()
-        #: The exchanges that it is doing something to.
-        self.live: set[LiveExchange] = set()
-
-    def tally_of(self, tallies: Tallies) -> Tally:
-        """The counters that hold for a link."""
-        if self.rule.per == "proxy":
-            return self.tally
-        return tallies.setdefault(self, Tally())
-
-    def release(self) -> None:
-        """The rule is gone: let go of everything it holds, now."""
-        for live in list(self.live):
-            live.release()
+def _check_names(what: str, names: Sequence[str]) -> None:
+    double = {name for name in names if names.count(name) > 1}
+    if double:
+        raise ConfigError(what, f"there are two called {min(double)!r}", "each has a name of its own")
 
 
 @dataclass(frozen=True)
@@ -225,6 +135,7 @@ class ActivePlan:
 
     :param previous: the plan that it takes over from: rules that both have keep
         their activation.
+    :param cap: how many faults there may be at one time.
     :raises ConfigError: a behavior does not fit the protocol.
     """
 
@@ -232,10 +143,13 @@ class ActivePlan:
     protocol: WireProtocol
     proxy: str
     previous: ActivePlan | None = None
+    cap: Cap = field(default_factory=Cap)
     seed: int = field(init=False)
     rules: list[Activation] = field(init=False)
+    #: Those of the rules that are decided by the status of the reply.
+    late: list[Activation] = field(init=False)
     mix: list[tuple[float, Activation]] = field(init=False)
-    #: Whether there is nothing at all to decide.
+    #: Whether there is nothing at all to decide about exchanges.
     idle: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -243,13 +157,20 @@ class ActivePlan:
         old = {each.rule: each for each in previous.activations()} if previous else {}
         self.seed = self._seed(previous)
         self.rules = [self._activate(rule, f"rule {n}", old) for n, rule in enumerate(self.plan.rules)]
+        self.late = [each for each in self.rules if each.rule.status]
         self.mix = []
         edge = 0.0
         for number, share in enumerate(self.plan.mix):
             edge += share.percent
             self.mix.append((edge / 100.0, self._activate(share.rule, f"mix {number}", old)))
+        self.reckon()
+
+    def reckon(self) -> None:
+        """See whether there is anything to decide."""
         # Probability 0 is as if the rule were not there.
-        self.idle = not any(each.acts and self.share_of(each) > 0.0 for each in self.activations())
+        self.idle = not any(
+            each.acts and not each.expired and self.share_of(each) > 0.0 for each in self.activations()
+        )
 
     def _seed(self, previous: ActivePlan | None) -> int:
         if self.plan.seed is not None:
@@ -274,95 +195,115 @@ class ActivePlan:
             edge = upper
         return activation.rule.probability
 
-    def verdict(self, link: int, exchange: Exchange, tallies: Tallies) -> Verdict | None:
-        """Which rule fires on this exchange of this link, None if none does."""
+    # Exchanges.
+
+    def verdict(self, link: LinkFacts, exchange: Exchange, tallies: Tallies) -> Verdict | None:
+        """Which rule fires when this exchange begins, None if none does."""
         if self.idle:
             return None
-        hooks = _stage(exchange)
-        verb = exchange.message.verb
+        hooks = hooks_of(exchange)
         for activation in self.rules:
-            if self._fires(activation, hooks, verb, link, exchange, tallies):
+            # Only what is sent unasked begins with something that has a status.
+            by_status = bool(activation.rule.status)
+            if by_status and not (exchange.unasked and activation.rule.is_status(exchange)):
+                continue
+            if self._fires(activation, hooks, link, exchange, tallies):
                 return self._verdict(activation, link, exchange, tallies)
         return self._from_mix(hooks, link, exchange, tallies) if self.mix else None
+
+    def late_verdict(self, link: LinkFacts, exchange: Exchange, tallies: Tallies) -> Verdict | None:
+        """Which of the rules with a status fires when the reply begins to come."""
+        for activation in self.late:
+            if activation.rule.is_status(exchange) and self._fires(
+                activation, ANSWERED, link, exchange, tallies
+            ):
+                return self._verdict(activation, link, exchange, tallies)
+        return None
 
     def _fires(
         self,
         activation: Activation,
         hooks: frozenset[Hook],
-        verb: str,
-        link: int,
+        link: LinkFacts,
         exchange: Exchange,
         tallies: Tallies,
     ) -> bool:
         rule = activation.rule
-        if rule.verbs:
-            if verb not in rule.verbs:
-                return False
-        elif not _is_for(activation, exchange) or (hooks is _CONNECT and Hook.CONNECT not in activation.acts):
+        if activation.expired or rule.probability == 0.0 or not activation.applies(hooks, exchange):
             return False
-        # A dummy acts nowhere and yet may fire: it keeps later rules away.
-        if activation.acts and not activation.acts & hooks:
-            return False
-        if rule.target and not any(fnmatchcase(each, rule.target) for each in exchange.message.targets):
-            return False
-        return rule.probability > 0.0 and self._counts(activation, link, exchange, tallies)
+        return rule.is_about(link, exchange) and self._counts(activation, link, exchange, tallies)
 
-    def _counts(self, activation: Activation, link: int, exchange: Exchange, tallies: Tallies) -> bool:
+    def _counts(self, activation: Activation, link: LinkFacts, exchange: Exchange, tallies: Tallies) -> bool:
         """Count a match, and tell whether the rule fires at it."""
         rule = activation.rule
         tally = activation.tally_of(tallies)
-        tally.matched += 1
+        activation.count_match(tally)
         beyond = tally.matched - rule.first
         if beyond <= 0 or (beyond - 1) % rule.every:
             return False
         if rule.most is not None and tally.fired >= rule.most:
             return False
         if rule.probability < 1.0:
-            drawn = draw(self.seed, self.proxy, link, _label(exchange), activation.key)
+            drawn = draw(self.seed, self.proxy, link.number, label_of(exchange), activation.key)
             if drawn >= rule.probability:
                 return False
-        tally.fired += 1
+        if activation.acts and self.crowded():
+            activation.tally.capped += 1
+            return False
+        activation.count_fired(tally)
         return True
 
+    def crowded(self) -> bool:
+        """Whether there are as many faults at this moment as there may be."""
+        if self.cap.most is None:
+            return False
+        return len(self.cap.links) + sum(len(each.live) for each in self.activations()) >= self.cap.most
+
     def _from_mix(
-        self, hooks: frozenset[Hook], link: int, exchange: Exchange, tallies: Tallies
+        self, hooks: frozenset[Hook], link: LinkFacts, exchange: Exchange, tallies: Tallies
     ) -> Verdict | None:
         picked = self._pick(link, exchange)
         chosen: Verdict | None = None
         for _, activation in self.mix:
-            if not activation.acts & hooks or not _is_for(activation, exchange):
+            if not activation.acts & hooks or not activation.is_for(exchange):
                 continue
             if activation is picked:
                 if self._counts(activation, link, exchange, tallies):
                     chosen = self._verdict(activation, link, exchange, tallies)
             else:
-                activation.tally_of(tallies).matched += 1
+                activation.count_match(activation.tally_of(tallies))
         return chosen
 
-    def _pick(self, link: int, exchange: Exchange) -> Activation | None:
+    def _pick(self, link: LinkFacts, exchange: Exchange) -> Activation | None:
         edge, first = self.mix[0]
         if edge >= 1.0:
             return first
-        drawn = draw(self.seed, self.proxy, link, _label(exchange), "mix")
+        drawn = draw(self.seed, self.proxy, link.number, label_of(exchange), "mix")
         return next((activation for upper, activation in self.mix if drawn < upper), None)
 
-    def _verdict(self, activation: Activation, link: int, exchange: Exchange, tallies: Tallies) -> Verdict:
-        entropy = _digest(self.seed, (self.proxy, link, _label(exchange), activation.key, "hook"))
+    def _verdict(
+        self, activation: Activation, link: LinkFacts, exchange: Exchange, tallies: Tallies
+    ) -> Verdict:
+        entropy = digest(self.seed, self.proxy, link.number, label_of(exchange), activation.key, "hook")
         return Verdict(activation, activation.tally_of(tallies), entropy)
 
+    # Toxics.
 
-def _label(exchange: Exchange) -> str:
-    """Names an exchange within its link; unasked messages have numbers of their own."""
-    return f"u{exchange.number}" if exchange.unasked else str(exchange.number)
+    def toxics_for(self, link: int, direction: Direction) -> list[PlacedToxic]:
+        """The toxics that one direction of a link gets, in their order."""
+        return [
+            each
+            for each in self.plan.toxics
+            if each.direction is direction and self._draws(link, "toxic", each.name, each.toxicity)
+        ]
 
+    def _draws(self, link: int, what: str, name: str, share: float) -> bool:
+        return share >= 1.0 or (share > 0.0 and draw(self.seed, self.proxy, link, what, name) < share)
 
-def _stage(exchange: Exchange) -> frozenset[Hook]:
-    """The hooks that can still act."""
-    if exchange.unasked:
-        return _UNASKED
-    return _CONNECT if exchange.number == 0 else _ASKED
+    def standing(self, link: int, activation: Activation) -> bool:
+        """Whether a rule that has just been set is for this link, which was there before."""
+        return self._draws(link, "activate", activation.key, self.share_of(activation))
 
-
-def _is_for(activation: Activation, exchange: Exchange) -> bool:
-    """Whether a rule is meant for an exchange of which it does not name the verb."""
-    return not exchange.unasked and activation.handshakes == exchange.handshake
+    def randomness(self, link: int, placed: PlacedToxic) -> random.Random:
+        """What a toxic draws from, for one link."""
+        return random.Random(digest(self.seed, self.proxy, link, "toxic", placed.name, "stage"))

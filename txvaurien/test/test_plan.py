@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -13,8 +14,11 @@ from txvaurien.behaviors.dummy import Dummy
 from txvaurien.behaviors.error import Error
 from txvaurien.behaviors.transient import Transient
 from txvaurien.errors import ConfigError
+from txvaurien.mix import Share, parse_mix
 from txvaurien.model import Connect, Exchange, Message
-from txvaurien.plan import ActivePlan, Plan, Rule, Share, Tallies, draw, new_seed, parse_mix
+from txvaurien.plan import ActivePlan, Plan
+from txvaurien.rules import Address, Rule, Tallies
+from txvaurien.seeds import draw, new_seed
 from txvaurien.test.lines import Line, Lines
 
 
@@ -40,6 +44,15 @@ def asked(number: int = 1, verb: str = "GET", *targets: str) -> Exchange:
     return exchange
 
 
+@dataclass
+class Facts:
+    """A link, as the plan sees it."""
+
+    number: int = 1
+    client_ip: Address | None = None
+    age: float = 0.0
+
+
 def active(plan: Plan, previous: ActivePlan | None = None) -> ActivePlan:
     """A plan at work."""
     return ActivePlan(plan, Lines(), "proxy", previous)
@@ -48,7 +61,7 @@ def active(plan: Plan, previous: ActivePlan | None = None) -> ActivePlan:
 def names(at_work: ActivePlan, link: int, count: int, tallies: Tallies | None = None) -> list[str]:
     """What the exchanges of one link get, one after the other; "" for nothing."""
     tallies = {} if tallies is None else tallies
-    verdicts = [at_work.verdict(link, asked(number + 1), tallies) for number in range(count)]
+    verdicts = [at_work.verdict(Facts(link), asked(number + 1), tallies) for number in range(count)]
     return [each.activation.rule.behavior.name if each else "" for each in verdicts]
 
 
@@ -154,7 +167,7 @@ class ChoosingTests(SynchronousTestCase):
         )
         at_work = active(Plan(mix=Plan.only(Transient(agitate=9)).mix, rules=rules))
         chosen = [
-            at_work.verdict(1, exchange, {})
+            at_work.verdict(Facts(1), exchange, {})
             for exchange in (asked(1, "PING", "user:1"), asked(2, "GET", "x", "user:1"), asked(3, "GET", "x"))
         ]
         self.assertEqual(
@@ -203,17 +216,17 @@ class ChoosingTests(SynchronousTestCase):
         connect = Exchange(Connect())
         mix = active(Plan(mix=(Share(50, Rule(Blackout())), Share(50, Rule(Delay())))))
         for link in range(1, 30):
-            verdict = mix.verdict(link, connect, {})
+            verdict = mix.verdict(Facts(link), connect, {})
             self.assertIn(verdict and verdict.activation.rule.behavior.name, (None, "blackout"))
         self.assertEqual(mix.mix[1][1].tally.matched, 0)
         transient = active(Plan.only(Transient()))
-        self.assertIsNone(transient.verdict(1, connect, {}))
+        self.assertIsNone(transient.verdict(Facts(1), connect, {}))
         self.assertEqual(names(transient, 1, 1), ["transient"])
 
     def test_connect_kind(self) -> None:
         """An error that is said on connect is said there and nowhere else."""
         at_work = active(Plan.only(Error(kind="full")))
-        self.assertIsNotNone(at_work.verdict(1, Exchange(Connect()), {}))
+        self.assertIsNotNone(at_work.verdict(Facts(1), Exchange(Connect()), {}))
         self.assertEqual(names(at_work, 1, 1), [""])
 
     def test_left_alone(self) -> None:
@@ -222,11 +235,11 @@ class ChoosingTests(SynchronousTestCase):
         handshake = Exchange(Ask("AUTH"), handshake=True)
         unasked.number = handshake.number = 1
         bare = active(Plan(mix=Plan.only(Error(inject=True)).mix, rules=(Rule(Error(inject=True)),)))
-        self.assertIsNone(bare.verdict(1, unasked, {}))
-        self.assertIsNone(bare.verdict(1, handshake, {}))
+        self.assertIsNone(bare.verdict(Facts(1), unasked, {}))
+        self.assertIsNone(bare.verdict(Facts(1), handshake, {}))
         named = active(Plan(rules=(Rule(Error(inject=True), verbs=frozenset({"NEWS", "AUTH"})),)))
-        self.assertIsNotNone(named.verdict(1, unasked, {}))
-        self.assertIsNotNone(named.verdict(1, handshake, {}))
+        self.assertIsNotNone(named.verdict(Facts(1), unasked, {}))
+        self.assertIsNotNone(named.verdict(Facts(1), handshake, {}))
 
     def test_handshake_kind(self) -> None:
         """A kind that is said to log-ins is for those, in a mix and in a rule, and for nothing else."""
@@ -235,7 +248,7 @@ class ChoosingTests(SynchronousTestCase):
         error = Error(kind="who")
         for plan in (Plan.only(error), Plan(rules=(Rule(error),))):
             at_work = active(plan)
-            self.assertIsNotNone(at_work.verdict(1, handshake, {}))
+            self.assertIsNotNone(at_work.verdict(Facts(1), handshake, {}))
             self.assertEqual(names(at_work, 1, 1), [""])
             tally = next(iter(at_work.activations())).tally
             self.assertEqual((tally.matched, tally.fired), (1, 1))
