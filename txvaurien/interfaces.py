@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING
 
 from zope.interface import Attribute, Interface
 
-from txvaurien.model import Cut, Direction, Exchange, Frame, Hook, Refusal, Side, Then
+from txvaurien.model import Cut, Direction, Ending, Exchange, Frame, Hook, Refusal, Side, Then
 
 if TYPE_CHECKING:
+    import random
+
+    from twisted.internet.interfaces import IReactorTime
+
     from txvaurien.behaviors.base import HookResult
     from txvaurien.exchange import LiveExchange
     from txvaurien.link import Link
@@ -36,8 +40,9 @@ class IWireProtocol(Interface):
     unreachable_kind = Attribute("str: the kind said when the backend cannot be reached; '' for a reset.")
 
     answer_timeout = Attribute(
-        "float: seconds that the backend may be silent when it owes an answer; then `silent_kind`"
-        " is said, and the link ends. 0 for without limit."
+        "float: seconds that the backend may do nothing while the next step is its own (it has the"
+        " whole request, or takes no more of it); then `silent_kind` is said, and the link ends."
+        " 0 for without limit."
     )
 
     silent_kind = Attribute("str: the kind said when `answer_timeout` is over; '' for a reset.")
@@ -159,6 +164,76 @@ class ILinkControl(Interface):
 
     def reset() -> None:
         """End the link with RST to the client and FIN to the backend."""
+
+
+class IToxic(Interface):
+    """What is done to the byte stream of a direction. An instance holds options and nothing that changes."""
+
+    name = Attribute("str: what it is called in a plan, such as ``latency``.")
+
+    def stage(out: IStageOut, clock: IReactorTime, random: random.Random) -> IStage:
+        """The state of this toxic for one direction of one link.
+
+        :param out: where its bytes go.
+        :param clock: the only source of time.
+        :param random: seeded for this link, direction and toxic.
+        """
+
+
+class IStage(Interface):
+    """One direction of one link, under one toxic.
+
+    Stages stand in a row between the link and the connection, in the order of
+    the plan. Nothing here may block, and every call may end the link.
+    """
+
+    full = Attribute(
+        "bool: whether it holds as much as it likes; for a stage that only passes on, whether what"
+        " comes after it does. The source is read no further while a stage is full; what it was"
+        " given before has to be kept all the same."
+    )
+
+    def data(data: bytes) -> None:
+        """Bytes came; never empty."""
+
+    def end(ending: Ending) -> None:
+        """Nothing more will come, except that CLOSE or RESET may follow FIN.
+
+        Passed on with ``out.end``, after what came before it.
+        """
+
+    def room() -> None:
+        """``out.full`` is false again."""
+
+    def update(toxic: IToxic) -> None:
+        """Go on with other options of the same toxic. What was counted stays counted."""
+
+    def release() -> None:
+        """The toxic is being taken away: pass on what is held, at once, whatever ``out.full`` says."""
+
+    def drop() -> None:
+        """The link is gone: forget what is held, cancel every delayed call, pass nothing on."""
+
+
+class IStageOut(Interface):
+    """What comes after a stage."""
+
+    full = Attribute(
+        "bool: whether what comes after takes no more for now. Bytes that are passed on all the"
+        " same are kept, but count against nobody's bound."
+    )
+
+    def data(data: bytes) -> None:
+        """Pass bytes on."""
+
+    def end(ending: Ending) -> None:
+        """Pass the end on."""
+
+    def close() -> None:
+        """End the link with FIN on both sides; what was passed on before still goes out."""
+
+    def reset() -> None:
+        """End the link with RST on both sides; what was passed on before still goes out."""
 
 
 class IExchange(Interface):

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import random
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
 from txvaurien.behaviors.base import Behavior
+from txvaurien.distributions import Distribution, draw_wait
 from txvaurien.exchange import LiveExchange
 from txvaurien.model import Hook
 from txvaurien.options import DAY
 from txvaurien.protocols.base import WireProtocol
-
-#: The exponent of the Pareto distribution: most waits short, a few very long ones.
-PARETO_SHAPE = 3.0
 
 
 class Delay(Behavior, frozen=True, kw_only=True):
@@ -34,7 +32,7 @@ class Delay(Behavior, frozen=True, kw_only=True):
         float, Meta(ge=0, le=DAY, description="seconds by which the wait may differ from sleep")
     ] = 0.0
     distribution: Annotated[
-        Literal["uniform", "normal", "pareto"],
+        Distribution,
         Meta(
             description="how the jitter is drawn: uniform (sleep - jitter to sleep + jitter), normal"
             " (jitter is the standard deviation), pareto (sleep plus a long tail with mean jitter)"
@@ -57,13 +55,4 @@ class Delay(Behavior, frozen=True, kw_only=True):
 
     def wait(self, draws: random.Random) -> float:
         """How long to wait this time, in seconds; never less than 0."""
-        if not self.jitter:
-            return self.sleep
-        if self.distribution == "uniform":
-            drawn = self.sleep + draws.uniform(-self.jitter, self.jitter)
-        elif self.distribution == "normal":
-            drawn = draws.normalvariate(self.sleep, self.jitter)
-        else:
-            # paretovariate is 1 and more, with mean shape / (shape - 1).
-            drawn = self.sleep + self.jitter * (draws.paretovariate(PARETO_SHAPE) - 1) * (PARETO_SHAPE - 1)
-        return min(max(drawn, 0.0), DAY)
+        return draw_wait(draws, self.sleep, self.jitter, self.distribution)

@@ -1,4 +1,4 @@
-"""Helpers for people who write protocols: drive a session by hand, and the laws it must keep.
+"""Helpers for people who write protocols and toxics: drive one by hand, and the laws it must keep.
 
 A test case inherits the laws by listing sample streams::
 
@@ -26,15 +26,19 @@ from txvaurien.testing.recorder import (
     split,
     upto,
 )
+from txvaurien.testing.toxics import Bench, Receiver, ToxicLaws
 
 __all__ = [
     "TO_BACKEND",
     "TO_CLIENT",
+    "Bench",
     "Conversation",
+    "Receiver",
     "Recorder",
     "Seen",
     "SessionLaws",
     "Step",
+    "ToxicLaws",
     "collect",
     "frames_of",
     "runs",

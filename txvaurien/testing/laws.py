@@ -11,7 +11,7 @@ from zope.interface.verify import verifyObject
 
 from txvaurien.errors import FramingError, NotLegal
 from txvaurien.interfaces import ISession, IWireProtocol
-from txvaurien.model import Connect, Direction, Exchange, Frame, Refusal, Then, Where
+from txvaurien.model import Connect, Direction, Exchange, Frame, Missed, Refusal, Then, Where
 from txvaurien.protocols.base import Session, WireProtocol
 from txvaurien.testing.recorder import (
     TO_BACKEND,
@@ -138,7 +138,8 @@ class SessionLaws(_Case):
         """Each legal refusal of a request that was not sent leaves the session in step."""
         for name, scene, kind in self._refusable(sent=False):
             recorder, refusal = self._refuse(scene, kind, sent=False)
-            self._settle(recorder, scene.expected.seen[: scene.number])
+            answered = scene.number + (refusal.edit is not None)
+            self._settle(recorder, scene.expected.seen[:answered])
             self._in_step(recorder, refusal, f"{name}: {kind} for {scene.seen.verb}")
 
     def test_refused_between(self) -> None:
@@ -151,7 +152,7 @@ class SessionLaws(_Case):
     def test_refusals_are_replies(self) -> None:
         """What a refusal says to the client is what a server could have answered there."""
         for name, scene, kind in self._refusable(sent=False):
-            said = self._refuse(scene, kind, sent=False)[1].to_client
+            said = _said(self._refuse(scene, kind, sent=False)[1], scene.seen.reply)
             if said and scene.seen.replies and kind not in self.cut_short:
                 recorder = scene.play(self.protocol.session())
                 self._settle(recorder, scene.expected.seen[: scene.number])
@@ -319,6 +320,14 @@ class _Scene:
         if sent and not recorder.error and exchange.response is None:
             ask(session, exchange)
         return found
+
+
+def _said(refusal: Refusal, reply: bytes) -> bytes:
+    """What the client gets, where the backend would say `reply`."""
+    if refusal.edit is None:
+        return refusal.to_client
+    edited = refusal.edit(reply)
+    return edited.data if isinstance(edited, Missed) else edited
 
 
 def _sizes(random: Random) -> Callable[[], int]:

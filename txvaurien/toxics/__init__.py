@@ -1,0 +1,1 @@
+"""Toxics: what is done to the byte stream of a direction. One file each."""
