@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txvaurien.errors import NotLegal
 from txvaurien.interfaces import IExchange
-from txvaurien.model import Cut, Exchange, Hook, Message, Side, Then
+from txvaurien.model import Cut, Exchange, Hook, Message, Missed, Side, Then
 from txvaurien.plan import Verdict
 from txvaurien.protocols.base import Session, WireProtocol
+from txvaurien.running import Running
+from txvaurien.waits import Waits, already
 
 if TYPE_CHECKING:
     from txvaurien.behaviors.base import Behavior, HookResult
 
 log = Logger()
 
-Edit = Callable[[bytes], bytes | Cut]
+Edit = Callable[[bytes], bytes | Cut | Missed]
 
 
 class LinkSide(Protocol):
@@ -51,8 +53,14 @@ class LinkSide(Protocol):
     def leave_if_waiting(self) -> None:
         """End the link if nothing is left but a hook that a FIN ends."""
 
-    def misfired(self, live: LiveExchange, why: str) -> None:
-        """The rule did not fire after all; `why` is for the journal."""
+    def fired(self, live: LiveExchange) -> None:
+        """The rule has done, or begun, the first thing (`did`)."""
+
+    def acted(self, live: LiveExchange, did: Sequence[str]) -> None:
+        """It has done more."""
+
+    def misfired(self, live: LiveExchange, why: str, told: bool) -> None:
+        """The rule did not fire after all; `told`: the link believes that it did."""
 
     def broke(self, live: LiveExchange, why: str) -> None:
         """The behavior raised an exception."""
@@ -71,16 +79,16 @@ class LiveExchange:
         "_gone",
         "_random",
         "_running",
-        "_sleepers",
         "_tally",
-        "_then",
-        "_waiters",
+        "_telling",
+        "_waits",
         "activation",
         "answer",
         "answer_then",
         "asked",
         "began",
         "between",
+        "did",
         "exchange",
         "finished",
         "hook",
@@ -105,10 +113,8 @@ class LiveExchange:
         self._random: random.Random | None = None
         #: The link has no use any more for what the hook does.
         self._gone = False
-        self._running: Deferred[bool | None] | None = None
-        self._then: Callable[[], None] | None = None
-        self._sleepers: dict[Deferred[bool], tuple[IDelayedCall | None, bool]] = {}
-        self._waiters: tuple[list[Deferred[bool]], list[Deferred[bool]]] = ([], [])
+        self._running = Running()
+        self._waits = Waits(link.clock)
         #: The hook that runs now.
         self.hook: Hook | None = None
         #: A hook said stop, or the rule misfired: no later hook runs.
@@ -127,6 +133,10 @@ class LiveExchange:
         self.asked = False
         self.between = False
         self.told = False
+        #: What has been done, in words for the journal, and how much of it the link has been
+        #: told of; None before the first hook.
+        self.did: list[str] = []
+        self._telling: int | None = None
         #: The reply began to come, began to go out, has come to its end.
         self.began = False
         self.passed_on = False
@@ -181,13 +191,10 @@ class LiveExchange:
         if self._gone:
             raise CancelledError
         if self.released:
-            return _already(False)
-        sleeper: Deferred[bool] = Deferred(self._wake_cancelled)
-        call = None
-        if seconds is not None:
-            call = self.link.clock.callLater(seconds, self._wake, sleeper, True)
+            return already(False)
+        self.did.append("wait" if seconds is None else f"sleep {seconds:g}")
         leaves = leave_on_fin or seconds is None
-        self._sleepers[sleeper] = (call, leaves)
+        sleeper = self._waits.sleep(seconds, leaves)
         if leaves and self.link.client_left:
             self.link.clock.callLater(0, self.link.leave_if_waiting)
         return sleeper
@@ -198,6 +205,10 @@ class LiveExchange:
         if kind == "any":
             kind = self._drawn_kind(session.legal(self.exchange))
         refusal = session.refuse(self.exchange, kind, text)
+        self.did.append(f"refuse {kind}")
+        if refusal.edit is not None:
+            self.response_edit = refusal.edit
+            return kind
         if refusal.to_backend:
             self.link.tell_backend(refusal.to_backend)
         self._answer(refusal.to_client, refusal.then)
@@ -209,14 +220,17 @@ class LiveExchange:
             raise TypeError(f"reply() takes bytes, not {type(raw).__name__}")
         if self.hook is Hook.BEFORE:
             self._withdraw()
+        self.did.append(f"reply {len(raw)} bytes" + ("" if then is Then.KEEP else f", {then.value}"))
         self._answer(raw, then)
 
     def edit_request(self, edit: Edit) -> None:
         self._check_mine("edit_request")
+        self.did.append("edit request")
         self.request_edit = edit
 
     def edit_response(self, edit: Edit) -> None:
         self._check_mine("edit_response")
+        self.did.append("edit response")
         self.response_edit = edit
 
     def swallow(self) -> None:
@@ -224,19 +238,25 @@ class LiveExchange:
         if self.hook is Hook.BEFORE:
             self._withdraw()
             self.request_gone = True
+        self.did.append("swallow")
         self.response_gone = True
         self.link.changed(self)
 
     def close(self, side: Side = Side.CLIENT, linger: float = 0.0) -> None:
         self._check_mine("close")
+        self._say_cut("close", side, linger)
         self.link.cut(side, Then.CLOSE, linger, self)
 
     def reset(self, side: Side = Side.CLIENT, linger: float = 0.0) -> None:
         self._check_mine("reset")
+        self._say_cut("reset", side, linger)
         self.link.cut(side, Then.RESET, linger, self)
 
+    def _say_cut(self, what: str, side: Side, linger: float) -> None:
+        self.did.append(f"{what} {side.value}" + (f", linger {linger:g}" if linger else ""))
+
     def response_started(self) -> Deferred[bool] | None:
-        return self._when(self.began, self._waiters[0])
+        return self._when(self.began, self._waits.for_start)
 
     def response_finished(self) -> Deferred[bool] | None:
         if self.hook is Hook.BETWEEN and not self.response_gone:
@@ -244,16 +264,13 @@ class LiveExchange:
                 "the reply is held back until on_between_handle is done:"
                 " swallow() or reply() before waiting for its end"
             )
-        return self._when(self.finished or (self.began and self.exchange.open_ended), self._waiters[1])
+        over = self.finished or (self.began and self.exchange.open_ended)
+        return self._when(over, self._waits.for_end)
 
-    def _when(self, over: bool, waiters: list[Deferred[bool]]) -> Deferred[bool] | None:
+    def _when(self, over: bool, wait: Callable[[], Deferred[bool]]) -> Deferred[bool] | None:
         if self.request_gone or not self.exchange.replies:
             return None
-        if over:
-            return _already(True)
-        waiter: Deferred[bool] = Deferred(waiters.remove)
-        waiters.append(waiter)
-        return waiter
+        return already(True) if over else wait()
 
     def _withdraw(self) -> None:
         told = self.link.session.withdraw(self.exchange)
@@ -273,7 +290,7 @@ class LiveExchange:
         drawn = {each.name for each in self.link.protocol.error_kinds if each.drawn}
         kinds = [name for name in legal if name in drawn]
         if not kinds:
-            raise NotLegal(f"no kind of error can be said to {self.verb or 'this'} here")
+            raise NotLegal(f"no kind of error can be said to {_shown(self.exchange)} here")
         return self.random.choice(kinds)
 
     def _answer(self, raw: bytes, then: Then) -> None:
@@ -283,15 +300,6 @@ class LiveExchange:
         if self.hook is Hook.BEFORE:
             self.request_gone = True
         self.link.changed(self)
-
-    def _wake(self, sleeper: Deferred[bool], in_full: bool) -> None:
-        del self._sleepers[sleeper]
-        sleeper.callback(in_full)
-
-    def _wake_cancelled(self, sleeper: Deferred[bool]) -> None:
-        call, _ = self._sleepers.pop(sleeper)
-        if call is not None:
-            call.cancel()
 
     # What the link does with it.
 
@@ -318,27 +326,27 @@ class LiveExchange:
             return True
         if result is None or isinstance(result, bool):
             self._settle(result)
+            self._tell()
             return True
-        running = Deferred.fromCoroutine(_await(result))
-        if self._gone:
-            # It has ended its own link, and yet goes on.
-            running.addErrback(lambda _: None)
-            running.cancel()
-            return True
-        self._running = running
-        arguments = (running,)
-        running.addCallbacks(self._settled, self._failed, arguments, {}, arguments)
-        if self._running is None:
-            return True
-        self._then = then
-        return False
+        waits = self._running.start(result, self._settle, self._broke, lambda: self._gone)
+        self._tell()
+        # What was said of it may have ended the link.
+        if waits and self._running.busy:
+            self._running.and_then(then)
+            return False
+        return True
 
     def edited(self, edit: Edit | None, data: bytes) -> bytes | Cut:
         """A frame, as a hook wants it to be."""
         if edit is None:
             return data
         try:
-            return _checked(edit(data))
+            made = edit(data)
+            if isinstance(made, Missed):
+                self.response_edit = None
+                self._broke(Failure(NotLegal(made.why)))
+                made = made.data
+            return _checked(made)
         except Exception:
             self.request_edit = self.response_edit = None
             self._broke(Failure())
@@ -355,24 +363,24 @@ class LiveExchange:
     @property
     def busy(self) -> bool:
         """Whether a hook is waiting for something."""
-        return self._running is not None
+        return self._running.busy
 
     def response_began(self) -> None:
         """The reply begins to come."""
         self.began = True
-        self._fire(self._waiters[0], True)
+        self._waits.started()
         if self.exchange.open_ended:
-            self._fire(self._waiters[1], True)
+            self._waits.ended()
 
     def response_ended(self, whole: bool = True) -> None:
         """The reply has come, whole or not."""
         self.finished = True
-        self._fire(self._waiters[0], whole)
-        self._fire(self._waiters[1], whole)
+        self._waits.started(whole)
+        self._waits.ended(whole)
 
     def leaves_on_fin(self) -> bool:
         """Whether it waits in a way that the client's FIN ends."""
-        return any(leaves for _, leaves in self._sleepers.values())
+        return self._waits.leaves_on_fin
 
     def release(self) -> None:
         """The rule was taken away: stop waiting and go on, whatever the hook does."""
@@ -381,70 +389,60 @@ class LiveExchange:
             self.request_edit = None
         if not self.passed_on:
             self.response_edit = None
-        for sleeper, (call, _) in list(self._sleepers.items()):
-            if call is not None:
-                call.cancel()
-            self._wake(sleeper, False)
-        if self._running is not None:
+        self._waits.wake_all()
+        if self._running.busy:
             # It waits for something else, or again: the exchange goes on without it.
-            then = self._then
-            self.abandon()
+            then = self.abandon()
             if then is not None:
                 then()
 
-    def abandon(self) -> None:
-        """Nobody needs this hook any more: cancel it, whatever comes of that."""
-        running, self._running, self._then = self._running, None, None
+    def abandon(self) -> Callable[[], None] | None:
+        """Nobody needs this hook any more: cancel it. What would have been done after it."""
         self.hook = None
         self._gone = True
-        if running is not None:
-            running.cancel()
+        return self._running.cancel()
 
     def detach(self) -> None:
         """The hook that runs at this moment has ended its own exchange: let it run out."""
-        self._running = self._then = None
+        self._running.detach()
         self._gone = True
+
+    def _tell(self) -> None:
+        """Tell of what the first hook did, or has begun to do."""
+        if self._telling is None:
+            self._telling = len(self.did)
+            self.link.fired(self)
 
     def retire(self) -> None:
         """Nothing more will be done to this exchange."""
         self.abandon()
+        self._tell()
+        if self._telling is not None and len(self.did) > self._telling:
+            self.link.acted(self, self.did[self._telling :])
+            self._telling = len(self.did)
         self.activation.live.discard(self)
-
-    @staticmethod
-    def _fire(waiters: list[Deferred[bool]], value: bool) -> None:
-        while waiters:
-            waiters.pop().callback(value)
 
     def _settle(self, result: bool | None) -> None:
         self.hook = None
         if result is False:
             self.stopped = True
 
-    def _settled(self, result: bool | None, running: Deferred[bool | None]) -> None:
-        # A hook that was abandoned may still end, in its own time; nobody listens then.
-        if running is self._running:
-            self._settle(result)
-            self._go_on()
-
-    def _failed(self, failure: Failure, running: Deferred[bool | None]) -> None:
-        if running is self._running:
-            self._broke(failure)
-            self._go_on()
-
     def _broke(self, failure: Failure) -> None:
         self.hook = None
         self.stopped = True
         if failure.check(NotLegal):
-            self._tally.fired -= 1
-            self.link.misfired(self, failure.getErrorMessage())
+            self.activation.count_fired(self._tally, -1)
+            told, self._telling = self._telling is not None, len(self.did)
+            self.link.misfired(self, failure.getErrorMessage(), told)
         else:
+            self._tell()
             log.failure("behavior {name} failed; the exchange goes on", failure, name=self.behavior.name)
             self.link.broke(self, failure.getErrorMessage())
 
-    def _go_on(self) -> None:
-        then, self._then, self._running = self._then, None, None
-        if then is not None:
-            then()
+
+def _shown(exchange: Exchange) -> str:
+    """What an exchange is called where secrets may not be."""
+    return exchange.message.log_fields().get("verb", "this")
 
 
 def _checked(made: object) -> bytes | Cut:
@@ -454,13 +452,3 @@ def _checked(made: object) -> bytes | Cut:
     if isinstance(made, (bytearray, memoryview)):
         return bytes(made)
     raise TypeError(f"an edit returns bytes or a Cut, not {type(made).__name__}")
-
-
-async def _await(awaitable: Awaitable[bool | None]) -> bool | None:
-    return await awaitable
-
-
-def _already(value: bool) -> Deferred[bool]:
-    done: Deferred[bool] = Deferred()
-    done.callback(value)
-    return done

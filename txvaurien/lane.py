@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from txvaurien.model import Direction, Frame
 from txvaurien.pipe import Pipe
 from txvaurien.protocols.base import Session
+from txvaurien.stream import Sink
 
 #: How many bytes a lane that waits keeps before it stops reading.
 LANE_LIMIT = 256 * 1024
@@ -29,9 +30,6 @@ class Nowhere:
         """Gone."""
 
     def end(self) -> None:
-        """Gone."""
-
-    def reset(self) -> None:
         """Gone."""
 
 
@@ -62,7 +60,7 @@ class Lane:
         self.direction = direction
         self.session = session
         self.source: Pipe | None = None
-        self.sink: Pipe | Nowhere | None = None
+        self.sink: Sink | None = None
         #: Frames that the session has still to give for what was fed to it.
         self.frames: Iterator[Frame] | None = None
         #: The frame that waits for a hook or for its turn.

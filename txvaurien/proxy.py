@@ -8,58 +8,32 @@ and the plan it follows now. `ProxyFactory` serves it on any endpoint::
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import (
-    IAddress,
-    IDelayedCall,
-    IHalfCloseableProtocol,
-    IHandshakeListener,
-    IProtocol,
-    IReactorTime,
-)
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.protocol import Factory
 from twisted.logger import Logger
-from twisted.python.failure import Failure
-from zope.interface import implementer, implementer_only
 
+from txvaurien.actions import Actions
 from txvaurien.addresses import Backend, parse_backend
+from txvaurien.dialling import Dialler, LinkEnd
+from txvaurien.faults import describe_plan
+from txvaurien.gate import Gate
 from txvaurien.interfaces import IStanding
-from txvaurien.lane import End
 from txvaurien.link import Link
-from txvaurien.model import Direction, Side
-from txvaurien.pipe import Pipe, make_pipe
-from txvaurien.plan import Activation, ActivePlan, Plan, draw
-from txvaurien.pool import Pool, PoolTimeout
+from txvaurien.model import Direction, Side, Then
+from txvaurien.options import unknown
+from txvaurien.pipe import make_pipe
+from txvaurien.plan import ActivePlan, PlacedToxic, Plan
+from txvaurien.pool import Pool
 from txvaurien.protocols.base import WireProtocol
-
-#: How long nothing more is said of a backend that cannot be reached, in seconds.
-COMPLAIN_EVERY = 10.0
-
-_CLOSED = Failure(ConnectionDone())
+from txvaurien.reports import Reports
+from txvaurien.rules import Activation, Cap, Rule
 
 #: How long a link may take to end when the proxy stops, in seconds.
 STOP_TIME = 0.3
-
-
-@dataclass
-class Stats:
-    """What a proxy has counted since it was made."""
-
-    links: int = 0
-    exchanges: int = 0
-    #: Exchanges that a rule fired on, and exceptions that behaviors raised.
-    fired: int = 0
-    broken: int = 0
-    #: Links that went opaque, and backend connections that were not to be had.
-    opaque: int = 0
-    failed: int = 0
-    bytes_to_backend: int = 0
-    bytes_to_client: int = 0
 
 
 class Proxy:
@@ -73,6 +47,8 @@ class Proxy:
     :param pool_timeout: seconds that a client waits for one of them.
     :param on_desync: ``opaque`` passes a stream through unread that is not of the
         protocol, ``close`` ends such a link.
+    :param max_active_faults: how many exchanges a rule may be doing something to, and links be
+        under a toxic, at one time; None for without limit.
     :raises ConfigError: a behavior of the plan does not fit the protocol.
     """
 
@@ -91,6 +67,7 @@ class Proxy:
         pool_max_size: int | None = None,
         pool_timeout: float = 30.0,
         on_desync: Literal["opaque", "close"] = "opaque",
+        max_active_faults: int | None = None,
     ) -> None:
         self.name = name
         self.protocol = protocol
@@ -100,19 +77,27 @@ class Proxy:
         self.idle_timeout = idle_timeout
         self.close_on_desync = on_desync == "close"
         self.pool = Pool(self.clock, pool_max_size, pool_timeout)
+        self.dialler = Dialler(self, self.pool)
         self.backend = parse_backend(backend) if isinstance(backend, str) else backend
-        self.active = ActivePlan(plan or Plan(), protocol, name)
+        #: Where links connect to, as Twisted has it.
+        self.endpoint = self.backend.endpoint(reactor, timeout)
+        #: How many faults there may be at one time.
+        self.cap = Cap(max_active_faults)
+        self.active = ActivePlan(plan or Plan(), protocol, name, cap=self.cap)
         self.links: dict[int, Link] = {}
-        self.stats = Stats()
-        #: Told of everything that the journal tells of: (event, link number, fields).
-        self.observers: list[Callable[[str, int, dict[str, Any]], None]] = []
-        self._dialling: dict[int, Deferred[Any]] = {}
-        self._placed: set[int] = set()
-        #: Backend connections that are there, and on which TLS is not yet agreed.
-        self._shaking: dict[int, Any] = {}
-        self._endpoint = self.backend.endpoint(reactor, timeout)
-        self._quiet_until = 0.0
+        self.reports = Reports(self)
+        self.stats, self.observers = self.reports.stats, self.reports.observers
+        # What links say of themselves. See `txvaurien.link.ProxySide`.
+        self.event, self.fired = self.reports.event, self.reports.fired
+        self.toxic_taken = self.reports.toxic_taken
+        #: Links are not connected to the backend, and their clients are not told.
+        self.half_open = False
+        self.actions = Actions(self)
+        #: What a `ProxyService` listens with; None where it does not run, or there is none.
+        self.gate: Gate | None = None
         self._all_gone: list[Deferred[None]] = []
+        for activation in self.active.activations():
+            self._activate(activation)
 
     # The plan and the backend.
 
@@ -130,40 +115,145 @@ class Proxy:
         """Follow another plan, from the next exchange of every link on.
 
         Rules that both plans have keep their counters and what they hold. The
-        others let go of what they hold before this returns.
+        others let go of what they hold before this returns; so do toxics, on every link.
 
         :raises ConfigError: a behavior does not fit the protocol; nothing has changed.
         """
         before = self.active
-        self.active = ActivePlan(plan, self.protocol, self.name, before)
+        self.active = ActivePlan(plan, self.protocol, self.name, before, self.cap)
         old, new = set(before.activations()), set(self.active.activations())
         for activation in before.activations():
             if activation not in new:
                 activation.release()
         self.log.info("{name}: plan {mix}, seed {seed}", name=self.name, mix=plan.mix_text, seed=self.seed)
+        if self.observers:
+            self.event("plan", None, **describe_plan(plan), seed=self.seed)
         for activation in self.active.activations():
-            if activation not in old and IStanding.providedBy(activation.rule.behavior):
-                self._activate_on_links(activation)
+            if activation not in old:
+                self._activate(activation)
+        if before.plan.toxics != plan.toxics:
+            for link in list(self.links.values()):
+                link.chains.follow()
 
-    def _activate_on_links(self, activation: Activation) -> None:
-        share = self.active.share_of(activation)
+    def _activate(self, activation: Activation) -> None:
+        if activation.rule.lifetime is not None:
+            activation.expiry = self.clock.callLater(activation.rule.lifetime, self._expire, activation)
+        if not IStanding.providedBy(activation.rule.behavior):
+            return
         behavior: Any = activation.rule.behavior
         for link in list(self.links.values()):
-            if draw(self.seed, self.name, link.number, "activate", activation.key) < share:
+            if self.active.standing(link.number, activation):
                 try:
                     behavior.on_activate(link)
                 except Exception:
                     self.log.failure("behavior {name} failed on a standing link", name=behavior.name)
                     self.event("broken", link, rule=activation.key, why="on_activate failed")
 
-    def set_backend(self, backend: Backend | str) -> None:
-        """Connect new links to another backend; those that stand stay where they are.
+    def _expire(self, activation: Activation) -> None:
+        """The time of a rule is over: it stays in the plan, and does nothing any more."""
+        activation.expired = True
+        activation.release()
+        self.active.reckon()
+        self.event("expired", None, rule=activation.key)
 
+    def rule(self, name: str) -> Activation:
+        """The rule of this name, at work.
+
+        :raises ConfigError: there is none.
+        """
+        for activation in self.active.rules:
+            if activation.rule.name == name:
+                return activation
+        raise unknown("rule", name, [each.name for each in self.plan.rules], where="rule")
+
+    def add_rule(self, rule: Rule, position: int | None = None) -> Activation:
+        """One more rule, by default the last; it is given a name if it has none.
+
+        :raises ConfigError: there is one of this name, or it does not fit the protocol.
+        """
+        before = set(self.active.rules)
+        self.set_plan(self.plan.with_rule(rule, position))
+        return next(each for each in self.active.rules if each not in before)
+
+    def remove_rule(self, name: str) -> None:
+        """Take a rule away; what it holds goes on.
+
+        :raises ConfigError: there is none of this name.
+        """
+        gone = self.rule(name).rule
+        self.set_plan(replace(self.plan, rules=tuple(each for each in self.plan.rules if each is not gone)))
+
+    def toxic(self, name: str) -> PlacedToxic:
+        """The toxic of this name.
+
+        :raises ConfigError: there is none.
+        """
+        for placed in self.plan.toxics:
+            if placed.name == name:
+                return placed
+        raise unknown("toxic", name, [each.name for each in self.plan.toxics], where="toxic")
+
+    def add_toxic(self, placed: PlacedToxic) -> None:
+        """One more toxic, nearest to the receiver, on standing links too.
+
+        :raises ConfigError: there is one of this name.
+        """
+        self.set_plan(replace(self.plan, toxics=(*self.plan.toxics, placed)))
+
+    def replace_toxic(self, placed: PlacedToxic) -> None:
+        """Other options for the toxic of this name; standing links go on with them.
+
+        :raises ConfigError: there is none of this name.
+        """
+        old = self.toxic(placed.name)
+        toxics = tuple(placed if each is old else each for each in self.plan.toxics)
+        self.set_plan(replace(self.plan, toxics=toxics))
+
+    def remove_toxic(self, name: str) -> None:
+        """Take a toxic away; what it holds goes on.
+
+        :raises ConfigError: there is none of this name.
+        """
+        gone = self.toxic(name)
+        kept = tuple(each for each in self.plan.toxics if each is not gone)
+        self.set_plan(replace(self.plan, toxics=kept))
+
+    def set_backend(self, backend: Backend | str, cut: bool = False) -> None:
+        """Connect new links to another backend.
+
+        :param cut: end the links that stand, too, with FIN; else they stay where they are.
         :raises ConfigError: it is no address.
         """
         parsed = parse_backend(backend) if isinstance(backend, str) else backend
-        self._endpoint = parsed.endpoint(self.reactor, self.timeout)
+        self.endpoint = parsed.endpoint(self.reactor, self.timeout)
         self.backend = parsed
+        self.event("backend", None, backend=parsed.text, cut=cut)
+        if cut:
+            self.kill(Then.CLOSE)
+
+    def kill(self, how: Then = Then.RESET, link: int | None = None) -> int:
+        """End one link, or all, at once, whatever hooks and toxics hold.
+
+        :param how: CLOSE for FIN, RESET for RST, on both sides.
+        :return: how many there were.
+        """
+        chosen = [each for number, each in self.links.items() if link is None or number == link]
+        standing = [each for each in chosen if not each.over]
+        for each in standing:
+            self.event("killed", each, how=how.value)
+        # Those that have ended, too: toxics may hold what they said last.
+        for each in chosen:
+            each.kill(how)
+        return len(standing)
+
+    async def panic(self) -> None:
+        """Do nothing to anybody any more: no mix, no rules, no toxics, no actions.
+
+        What was held goes on, and what an action stopped works again, when this returns.
+        """
+        self.log.warn("{name}: panic stop: every fault is removed", name=self.name)
+        self.set_plan(Plan(seed=self.seed))
+        await self.actions.stop_all()
 
     # What links ask of their proxy (`txvaurien.link.ProxySide`).
 
@@ -176,66 +266,14 @@ class Proxy:
 
     def dial(self, link: Link) -> None:
         """Connect a link to the backend, as soon as the pool has a place."""
-        dialling: Deferred[Any] = self.pool.acquire()
-        self._dialling[link.number] = dialling
-        dialling.addCallback(self._connect, link)
-        dialling.addErrback(self._dial_failed, link)
-        dialling.addBoth(self._dialled, link)
-
-    def _connect(self, _: None, link: Link) -> Deferred[Any]:
-        self._placed.add(link.number)
-        link.session.backend = self.backend.authority
-        return self._endpoint.connect(BackendFactory(self, link))
-
-    def _dial_failed(self, failure: Failure, link: Link) -> None:
-        if failure.check(CancelledError):
-            return
-        if failure.check(PoolTimeout):
-            self.log.warn("{name}: {why}", name=self.name, why=failure.getErrorMessage())
-            link.backend_failed(failure.getErrorMessage(), self.protocol.too_many_kind)
+        if self.half_open:
+            link.lose_backend()
         else:
-            self.backend_unreachable(link, failure)
-
-    def backend_unreachable(self, link: Link, failure: Failure) -> None:
-        """There is no backend connection for this link, and there will be none."""
-        self.stats.failed += 1
-        self._complain(failure.getErrorMessage())
-        self.give_place_back(link)
-        link.backend_failed(failure.getErrorMessage(), self.protocol.unreachable_kind)
-
-    def _complain(self, why: str) -> None:
-        """Say that the backend is not to be had, but not for every client."""
-        now = self.clock.seconds()
-        if now >= self._quiet_until:
-            self._quiet_until = now + COMPLAIN_EVERY
-            self.log.warn(
-                "{name}: the backend {backend} cannot be reached: {why}",
-                name=self.name,
-                backend=self.backend.text,
-                why=why,
-            )
-
-    def shaking_hands(self, link: Link, transport: Any) -> None:
-        """The backend is there, and TLS is being agreed on."""
-        self._shaking[link.number] = transport
-
-    def shaken_hands(self, link: Link) -> None:
-        """TLS has been agreed on, or never will be."""
-        self._shaking.pop(link.number, None)
-
-    def _dialled(self, _: Any, link: Link) -> None:
-        self._dialling.pop(link.number, None)
-        if link.number not in self.links:
-            self.give_place_back(link)
+            self.dialler.dial(link)
 
     def hang_up(self, link: Link) -> None:
         """Stop dialling for a link that has ended."""
-        dialling = self._dialling.get(link.number)
-        if dialling is not None and link.backend is None:
-            dialling.cancel()
-        transport = self._shaking.get(link.number)
-        if transport is not None:
-            transport.abortConnection()
+        self.dialler.hang_up(link)
 
     def link_ended(self, link: Link) -> None:
         """Both connections of a link are gone."""
@@ -243,48 +281,22 @@ class Proxy:
         self.stats.exchanges += link.exchanges
         self.stats.bytes_to_backend += link.to_backend.bytes
         self.stats.bytes_to_client += link.to_client.bytes
-        self.event("link-closed", link, exchanges=link.exchanges)
-        if link.number not in self._dialling:
-            self.give_place_back(link)
+        self.event(
+            "link-closed",
+            link,
+            client=link.client_address,
+            backend=self.backend.text,
+            seconds=round(link.age, 6),
+            exchanges=link.exchanges,
+            bytes_to_backend=link.to_backend.bytes,
+            bytes_to_client=link.to_client.bytes,
+            how=link.why,
+        )
+        self.dialler.link_ended(link)
         if not self.links:
             waiting, self._all_gone = self._all_gone, []
             for each in waiting:
                 each.callback(None)
-
-    def give_place_back(self, link: Link) -> None:
-        """This link has no backend connection any more."""
-        if link.number in self._placed:
-            self._placed.remove(link.number)
-            self.pool.release()
-
-    def event(self, name: str, link: Link, **fields: Any) -> None:
-        """Something happened that the journal tells of."""
-        if name == "fired":
-            self.stats.fired += 1
-            self.log.debug(
-                "{name}: link {link}, exchange {exchange}: {behavior} on {verb} {target}",
-                name=self.name,
-                link=link.number,
-                exchange=fields["exchange"],
-                behavior=fields["behavior"],
-                verb=fields.get("verb", ""),
-                target=fields.get("target", ""),
-            )
-        elif name == "misfired":
-            self.stats.fired -= 1
-        elif name == "broken":
-            self.stats.broken += 1
-        elif name == "opaque":
-            self.stats.opaque += 1
-            self.log.warn(
-                "{name}: link {link} from {client} is passed through unread from here on: {why}",
-                name=self.name,
-                link=link.number,
-                client=link.client_address,
-                why=fields["why"],
-            )
-        for observer in self.observers:
-            observer(name, link.number, fields)
 
     # The end.
 
@@ -296,43 +308,11 @@ class Proxy:
         else:
             gone.callback(None)
         for link in list(self.links.values()):
-            link.close(STOP_TIME)
+            link.kill(Then.CLOSE, "stopped", STOP_TIME)
         return gone
 
 
-@implementer(IHalfCloseableProtocol)
-class _LinkEnd(Protocol):
-    """What the two ends of a link have in common: tell the link what the transport says."""
-
-    link: Link
-    side: ClassVar[Side]
-    direction: ClassVar[Direction]
-    pipe: Pipe
-    factory: Any
-
-    def dataReceived(self, data: bytes) -> None:
-        """Bytes came."""
-        self.link.received(self.direction, data)
-
-    def readConnectionLost(self) -> None:
-        """The peer said FIN."""
-        self.pipe.fin_received()
-        self.link.ended(self.direction, End.RST if self.pipe.broken else End.FIN)
-
-    def writeConnectionLost(self) -> None:
-        """Our FIN has gone out."""
-
-    def connectionLost(self, reason: Failure = _CLOSED) -> None:
-        """The connection is gone: by a reset, unless it was us who ended it."""
-        asked_for = self.pipe.closing
-        self.pipe.connection_lost()
-        end = End.FIN if reason.check(ConnectionDone) and not self.pipe.broken else End.RST
-        if not asked_for:
-            self.link.ended(self.direction, end)
-        self.link.lost(self.side, end)
-
-
-class ProxyProtocol(_LinkEnd):
+class ProxyProtocol(LinkEnd):
     """The client's end of a link."""
 
     side = Side.CLIENT
@@ -345,79 +325,6 @@ class ProxyProtocol(_LinkEnd):
         self.link = self.proxy.new_link(address_text(self.transport.getPeer()))
         self.pipe = make_pipe(self.transport, self.proxy.clock, self.link)
         self.link.begin(self.pipe)
-
-
-class BackendProtocol(_LinkEnd):
-    """The backend's end of a link."""
-
-    side = Side.BACKEND
-    direction = Direction.TO_CLIENT
-
-    def __init__(self, proxy: Proxy, link: Link) -> None:
-        self.proxy = proxy
-        self.link = link
-
-    def connectionMade(self) -> None:
-        """The backend has taken the connection."""
-        self.pipe = make_pipe(self.transport, self.link.clock, self.link)
-        self.link.backend_connected(self.pipe)
-
-    def connectionLost(self, reason: Failure = _CLOSED) -> None:
-        """The backend is gone."""
-        self.proxy.give_place_back(self.link)
-        super().connectionLost(reason)
-
-
-# Endpoints show of a protocol one interface only, and TLS knows no half-close.
-@implementer_only(IProtocol, IHandshakeListener)
-class TlsBackendProtocol(BackendProtocol):
-    """The backend's end of a link, over TLS: it is there when both sides have agreed."""
-
-    _agreed = False
-    _limit: IDelayedCall | None = None
-
-    def connectionMade(self) -> None:
-        """The backend has taken the connection; now it has to show its certificate."""
-        transport: Any = self.transport
-        self.pipe = make_pipe(transport, self.link.clock, self.link)
-        self.proxy.shaking_hands(self.link, transport)
-        self._limit = self.link.clock.callLater(self.proxy.timeout, transport.abortConnection)
-
-    def handshakeCompleted(self) -> None:
-        """TLS has been agreed on, the certificate included."""
-        self._agreed = True
-        self._stop_waiting()
-        self.link.backend_connected(self.pipe)
-
-    def connectionLost(self, reason: Failure = _CLOSED) -> None:
-        """The backend is gone; or was never agreed with."""
-        self._stop_waiting()
-        if self._agreed:
-            # Many servers close without saying so in TLS, which looks as a reset does from up here.
-            super().connectionLost(_CLOSED)
-        else:
-            self.pipe.connection_lost()
-            self.proxy.backend_unreachable(self.link, reason)
-
-    def _stop_waiting(self) -> None:
-        self.proxy.shaken_hands(self.link)
-        if self._limit is not None and self._limit.active():
-            self._limit.cancel()
-
-
-class BackendFactory(Factory):
-    """Makes the backend's end of one link."""
-
-    noisy = False
-
-    def __init__(self, proxy: Proxy, link: Link) -> None:
-        self._proxy = proxy
-        self._link = link
-
-    def buildProtocol(self, addr: IAddress | None) -> BackendProtocol:
-        """The backend's end."""
-        made = TlsBackendProtocol if self._proxy.backend.tls else BackendProtocol
-        return made(self._proxy, self._link)
 
 
 class ProxyFactory(Factory):

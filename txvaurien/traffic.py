@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from txvaurien.errors import FramingError
 from txvaurien.exchange import LiveExchange
-from txvaurien.lane import End, Lane, Nowhere
+from txvaurien.lane import End, Lane
 from txvaurien.model import Cut, Direction, Exchange, Frame, Hook, Then
-from txvaurien.pipe import Pipe
 from txvaurien.protocols.opaque import OpaqueSession
+from txvaurien.stream import Sink
 
 if TYPE_CHECKING:
     from txvaurien.link import Link
@@ -52,7 +52,7 @@ class Traffic:
         # What the session got while there was something to decide goes first.
         return lane.inside == lane.ahead
 
-    def _write_first(self, lane: Lane, sink: Pipe | Nowhere, data: bytes) -> None:
+    def _write_first(self, lane: Lane, sink: Sink, data: bytes) -> None:
         """Nothing can be decided: send, then look at what it was."""
         sink.data(data)
         lane.ahead += len(data)
@@ -103,7 +103,7 @@ class Traffic:
             lane.ending = True
             lane.frames = iter(lane.session.finish(lane.direction))
         elif lane.end is not None:
-            self._link.pass_end(lane)
+            self._link.closing.pass_end(lane)
         else:
             return False
         return True
@@ -252,6 +252,8 @@ class Traffic:
         dropped = live is not None and live.response_gone
         if frame.first and not dropped and not self._link.turns.is_turn_of(exchange):
             return False
+        if frame.first and live is None and not lane.ahead:
+            live = self._link.turns.choose_late(exchange)
         if live is not None:
             if not live.began:
                 live.response_began()

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from txvaurien.exchange import LiveExchange
 from txvaurien.lane import End
 from txvaurien.model import Exchange, Hook, Then
-from txvaurien.plan import Tallies, Verdict
+from txvaurien.plan import Verdict
+from txvaurien.rules import Tallies
 
 if TYPE_CHECKING:
     from txvaurien.link import Link
@@ -156,7 +157,8 @@ class Turns:
         if self.mid_message or client is None:
             return
         turns = self.queue
-        while turns and not self._link.over and not client.full:
+        sink = self._link.to_client.sink or client
+        while turns and not self._link.over and not sink.full:
             live, answer = turns[0].live, turns[0].answer
             if answer is not None:
                 self._next()
@@ -201,23 +203,28 @@ class Turns:
 
     def choose(self, exchange: Exchange) -> None:
         """Ask the plan, once for each exchange."""
-        verdict = self._link.proxy.active.verdict(self._link.number, exchange, self.tallies)
+        verdict = self._link.proxy.active.verdict(self._link, exchange, self.tallies)
+        exchange.decided = verdict is not None
         if verdict is not None and verdict.activation.acts:
             self.bring_to_life(exchange, verdict)
+
+    def choose_late(self, exchange: Exchange) -> LiveExchange | None:
+        """Ask the plan again, when the reply begins to come and no rule has fired."""
+        active = self._link.proxy.active
+        if not active.late or exchange.decided or exchange.unasked:
+            return None
+        verdict = active.late_verdict(self._link, exchange, self.tallies)
+        if verdict is None or not verdict.activation.acts:
+            return None
+        live = self.bring_to_life(exchange, verdict)
+        live.asked = live.request_complete = exchange.sent = True
+        return live
 
     def bring_to_life(self, exchange: Exchange, verdict: Verdict) -> LiveExchange:
         """A rule fired."""
         live = LiveExchange(exchange, verdict, self._link)
         exchange.live = live
         self.lives.add(live)
-        self._link.proxy.event(
-            "fired",
-            self._link,
-            rule=live.activation.key,
-            behavior=live.behavior.name,
-            exchange=exchange.number,
-            **exchange.message.log_fields(),
-        )
         return live
 
     def retire(self, live: LiveExchange) -> None:

@@ -1,0 +1,124 @@
+"""The toxics of one link: which of its directions has a chain, and what chains ask of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from txvaurien.lane import End, Lane
+from txvaurien.model import Direction, Ending
+from txvaurien.pipe import Pipe
+from txvaurien.plan import STREAMS, PlacedToxic
+from txvaurien.stream import Chain, Place, Sink
+from txvaurien.toxics.base import Stage
+
+if TYPE_CHECKING:
+    from txvaurien.link import Link
+
+
+class Chains:
+    """Both directions' chains. Works on behalf of one `Link`."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._chains: dict[Direction, Chain] = {}
+
+    def sink(self, lane: Lane, pipe: Pipe) -> Sink:
+        """Where a lane writes whose connection has just come up."""
+        wanted = self._wanted(lane.direction)
+        if not wanted:
+            return pipe
+        chain = self._chains[lane.direction] = Chain(self, lane.direction, pipe)
+        chain.follow(wanted)
+        self._note()
+        return chain
+
+    def way_out(self, lane: Lane, pipe: Pipe) -> Pipe | Chain:
+        """What has to be told that this connection ends."""
+        chain = self._chains.get(lane.direction)
+        return pipe if chain is None or pipe.lost else chain
+
+    def follow(self) -> None:
+        """The plan has other toxics than before."""
+        for lane, pipe in self._link.ways():
+            wanted = self._wanted(lane.direction)
+            chain = self._chains.get(lane.direction)
+            if chain is not None:
+                chain.follow(wanted)
+                if chain.empty and lane.sink is chain:
+                    lane.sink = chain.pipe
+                    self._forget(lane.direction)
+            elif wanted and lane.sink is pipe and pipe is not None and not self._link.over:
+                lane.flush()
+                lane.sink = self.sink(lane, pipe)
+        self._note()
+
+    def room(self, pipe: Pipe) -> None:
+        """A connection takes more again."""
+        for chain in list(self._chains.values()):
+            if chain.pipe is pipe:
+                chain.room()
+
+    def abandon(self, pipe: Pipe | None = None) -> None:
+        """Forget what is held for a connection that is gone, or for both."""
+        for direction, chain in list(self._chains.items()):
+            if pipe is None or chain.pipe is pipe:
+                chain.abandon()
+                self._forget(direction)
+
+    def over(self) -> None:
+        """The link is gone."""
+        self.abandon()
+        self._link.proxy.active.cap.links.discard(self._link.number)
+
+    def _forget(self, direction: Direction) -> None:
+        # Letting go may have ended the link, which has forgotten it already.
+        chain = self._chains.pop(direction, None)
+        if chain is not None and chain.pushing:
+            self.chain_room(direction)
+
+    def _wanted(self, direction: Direction) -> list[PlacedToxic]:
+        active = self._link.proxy.active
+        if not active.plan.toxics:
+            return []
+        wanted = active.toxics_for(self._link.number, direction)
+        chain = self._chains.get(direction)
+        if not wanted or (chain is not None and not chain.empty) or not active.crowded():
+            return wanted
+        self._link.proxy.event("capped", self._link, toxics=[each.name for each in wanted])
+        return []
+
+    def _note(self) -> None:
+        """Whether the link is under a toxic, for the cap."""
+        links = self._link.proxy.active.cap.links
+        if any(not chain.empty for chain in self._chains.values()):
+            links.add(self._link.number)
+        else:
+            links.discard(self._link.number)
+
+    # What chains ask for. See `ChainOwner`.
+
+    def make_stage(self, placed: PlacedToxic, out: Place) -> Stage:
+        """A stage for this toxic, which the journal is told of."""
+        link = self._link
+        link.proxy.toxic_taken(link, placed)
+        return placed.toxic.stage(out, link.clock, link.proxy.active.randomness(link.number, placed))
+
+    def chain_ends(self, direction: Direction, ending: Ending) -> None:
+        """A toxic ends the link."""
+        end = End.RST if ending is Ending.RESET else End.FIN
+        self._link.why = self._link.why or f"toxic on {STREAMS[direction]}"
+        self._link.hang_up(end, end)
+
+    def chain_full(self, direction: Direction) -> None:
+        """Read no further."""
+        source = self._link.source_of(direction)
+        if source is not None:
+            source.pause("toxics")
+
+    def chain_room(self, direction: Direction) -> None:
+        """Read on."""
+        source = self._link.source_of(direction)
+        if source is not None:
+            source.resume("toxics")
+        if direction is Direction.TO_CLIENT:
+            self._link.answers_may_flow()

@@ -1,0 +1,97 @@
+"""What happens in a proxy, for its statistics, its log and whoever observes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from txvaurien.exchange import LiveExchange
+from txvaurien.options import plain_values
+from txvaurien.plan import PlacedToxic
+from txvaurien.rules import label_of
+
+if TYPE_CHECKING:
+    from txvaurien.link import Link
+    from txvaurien.proxy import Proxy
+
+#: Called with the name of an event, the number of the link (0 for none) and the fields.
+Observer = Callable[[str, int, dict[str, Any]], None]
+
+
+@dataclass
+class Stats:
+    """What a proxy has counted since it was made."""
+
+    links: int = 0
+    exchanges: int = 0
+    #: Exchanges that a rule fired on, and exceptions that behaviors raised.
+    fired: int = 0
+    broken: int = 0
+    #: Links that went opaque, and backend connections that were not to be had.
+    opaque: int = 0
+    failed: int = 0
+    bytes_to_backend: int = 0
+    bytes_to_client: int = 0
+
+
+class Reports:
+    """Works on behalf of one `Proxy`."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        self._proxy = proxy
+        self.stats = Stats()
+        #: Told of everything that the journal tells of.
+        self.observers: list[Observer] = []
+
+    def fired(self, link: Link, live: LiveExchange) -> None:
+        """A rule has fired, and done or begun what it does first."""
+        self.stats.fired += 1
+        activation, shown = live.activation, live.exchange.message.log_fields()
+        if activation.awaited:
+            # Not at once: it may turn out that it has not fired after all.
+            self._proxy.clock.callLater(0, activation.tell_waiting)
+        self._proxy.log.debug(
+            "{name}: link {link}, exchange {exchange}: {behavior} on {verb} {target}: {did}",
+            name=self._proxy.name,
+            link=link.number,
+            exchange=label_of(live.exchange),
+            behavior=live.behavior.name,
+            verb=shown.get("verb", ""),
+            target=shown.get("target", ""),
+            did=", ".join(live.did),
+        )
+        if self.observers:
+            self.event(
+                "fired",
+                link,
+                rule=activation.key,
+                behavior=live.behavior.name,
+                options=plain_values(live.behavior),
+                exchange=label_of(live.exchange),
+                **shown,
+                did=list(live.did),
+            )
+
+    def toxic_taken(self, link: Link, placed: PlacedToxic) -> None:
+        """A toxic has taken one direction of a link."""
+        if self.observers:
+            self.event("toxic", link, **placed.describe())
+
+    def event(self, event: str, link: Link | None, /, **fields: Any) -> None:
+        """Something happened that the journal tells of."""
+        if event == "misfired" and fields["told"]:
+            self.stats.fired -= 1
+        elif event == "broken":
+            self.stats.broken += 1
+        elif event == "opaque" and link is not None:
+            self.stats.opaque += 1
+            self._proxy.log.warn(
+                "{name}: link {link} from {client} is passed through unread from here on: {why}",
+                name=self._proxy.name,
+                link=link.number,
+                client=link.client_address,
+                why=fields["why"],
+            )
+        for observer in self.observers:
+            observer(event, link.number if link is not None else 0, fields)
