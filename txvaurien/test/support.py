@@ -56,6 +56,10 @@ class ProxyCase(TestCase):
         while not ready():
             await deferLater(reactor, 0.002)
 
+    async def turn(self) -> None:
+        """Let the reactor turn once."""
+        await deferLater(reactor, 0)
+
 
 def connect(port: int) -> socket.socket:
     """A client's socket, with a time-out that turns a hang into a failure."""

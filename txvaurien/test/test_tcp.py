@@ -11,8 +11,9 @@ from txvaurien.behaviors.dummy import Dummy
 from txvaurien.behaviors.error import Error
 from txvaurien.model import Direction
 from txvaurien.pipe import DRAIN_TIME
-from txvaurien.plan import Plan, Rule
+from txvaurien.plan import Plan
 from txvaurien.protocols.tcp import Tcp, TcpFactory, TcpProtocol
+from txvaurien.rules import Rule
 from txvaurien.test.memory import MemoryProxy, MemoryTransport
 from txvaurien.testing import SessionLaws
 
@@ -66,7 +67,7 @@ class TurnTests(SynchronousTestCase):
         self.assertEqual((backend.received, client.received), (b"abc", b"xy"))
         proxy.pass_time(1.0)
         self.assertEqual(backend.received, b"abcd")
-        self.assertEqual([event["exchange"] for event in proxy.named("fired")], [1, 2])
+        self.assertEqual([event["exchange"] for event in proxy.named("fired")], ["1", "2"])
 
     def test_reply_of_each_turn_delayed(self) -> None:
         """Also the replies, and those of later turns."""
