@@ -18,6 +18,9 @@ class Truncate(Behavior, frozen=True, kw_only=True):
     head comes whole. Where it does not (chunks, protocols without heads), `share` is of the
     first piece of content that the backend sends. At least one byte is missing then. `keep`
     goes before `share`, and leaves replies alone that are not longer.
+
+    A reply that lasts until the connection ends (in http, one with neither a length nor
+    chunks) looks complete after a FIN, only shorter: `reset` is what a client can tell from its end.
     """
 
     name: ClassVar[str] = "truncate"
@@ -30,7 +33,10 @@ class Truncate(Behavior, frozen=True, kw_only=True):
         int,
         Meta(ge=0, le=2**53, description="bytes that the client gets, the head included; 0 to go by share"),
     ] = 0
-    reset: Annotated[bool, Meta(description="end with RST rather than FIN")] = False
+    reset: Annotated[
+        bool,
+        Meta(description="end with RST, which no client takes for the end of the reply, rather than FIN"),
+    ] = False
 
     def on_between_handle(self, exchange: LiveExchange) -> bool:
         exchange.edit_response(Shears(self, exchange))

@@ -7,7 +7,8 @@ import subprocess
 from typing import Any
 
 from txvaurien.behaviors.error import Error
-from txvaurien.plan import Plan, Rule
+from txvaurien.plan import Plan
+from txvaurien.rules import Rule
 from txvaurien.test.servers import require
 
 #: Rules that fire on nothing that is asked here: all is framed before it goes on.

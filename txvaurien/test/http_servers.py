@@ -34,6 +34,7 @@ http {{
         location /small {{ client_max_body_size 10; proxy_pass http://127.0.0.1:1; }}
         location /secret {{ auth_basic "secret"; auth_basic_user_file {folder}/none; }}
         location /busy {{ limit_req zone=one; limit_req_status 429; try_files /index.html =404; }}
+        location /host {{ return 200 "$host $http_host"; }}
         location /down {{ proxy_pass http://127.0.0.1:1; }}
         location /zip {{ gzip on; gzip_types *; gzip_min_length 1; try_files /large =404; }}
         {codes}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,10 +16,13 @@ from txvaurien.behaviors.abort import Abort
 from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.error import Error
 from txvaurien.behaviors.truncate import Truncate
-from txvaurien.plan import Plan, Rule, Share
+from txvaurien.mix import Share
+from txvaurien.plan import Plan
 from txvaurien.protocols.http import Http
+from txvaurien.rules import Rule
 from txvaurien.test.http_clients import FRAMED, Seen, curl, read_sized, seen
 from txvaurien.test.http_servers import PythonServer
+from txvaurien.test.peers import ScriptedBackend, read_all
 from txvaurien.test.servers import free_port
 from txvaurien.test.support import ProxyCase, connect
 
@@ -212,6 +217,30 @@ def outcome(client: httpx.Client, path: str, size: int) -> str:
     return "ok" if (told["path"], told["size"]) == (path, size) else f"{path} was answered {told}"
 
 
+class TruncateTests(ProxyCase):
+    """What clients make of a reply whose end is the connection's, when that comes too early."""
+
+    async def test_until_the_end(self) -> None:
+        """A FIN looks like the end, as the docs say; after RST every client knows better."""
+        server = self.start_server(PythonServer())
+        kept = 1000
+        for reset, expected in ((False, ["200"] * 2), (True, ["ChunkedEncodingError", "ReadError"])):
+            behavior = Truncate(keep=kept, reset=reset)
+            port = self.start_proxy(Http(), server.port, behavior).port
+            url = f"http://127.0.0.1:{port}/close/{MEGABYTES}"
+            got = [await self.in_thread(fetched, get, url) for get in (requests.get, httpx.get)]
+            self.assertEqual(got, expected)
+
+
+def fetched(get: Callable[..., Any], url: str) -> str:
+    """The code of the reply, or the name of the exception; the content is read."""
+    try:
+        answer = get(url, timeout=60)
+    except Exception as error:
+        return type(error).__name__
+    return str(answer.status_code) if len(answer.content) < MEGABYTES else "whole"
+
+
 class GatewayTests(ProxyCase):
     """What the proxy says of its backend, as clients read it."""
 
@@ -236,3 +265,39 @@ class GatewayTests(ProxyCase):
         base = f"http://127.0.0.1:{service.port}"
         answer = await self.in_thread(requests.get, base + "/silent/30", timeout=30)
         self.assertEqual((answer.status_code, answer.reason), (504, "Gateway Timeout"))
+
+    def base_of(self, script: Callable[[socket.socket], None]) -> str:
+        """The address of a proxy with little patience, in front of a backend that does this."""
+        backend = ScriptedBackend(script)
+        self.addCleanup(backend.stop)
+        return f"http://127.0.0.1:{self.start_proxy(Http(gateway_timeout=0.1), backend.port).port}/"
+
+    async def test_silent_before_the_body(self) -> None:
+        """A server that does not even say 100 Continue: curl gets the 504 with its body unsent."""
+
+        def only_read(peer: socket.socket) -> None:
+            read_all(peer)
+
+        base = self.base_of(only_read)
+        expects = ("-H", "Expect: 100-continue", "--expect100-timeout", "50", "--data-binary", "body")
+        shown = ("-o", "/dev/null", "-w", "%{http_code} %{size_upload}")
+        got = await self.in_thread(curl, *expects, *shown, base)
+        self.assertEqual(got, (0, b"504 0"))
+
+    async def test_upload_that_nobody_reads(self) -> None:
+        """A server that takes the connection and nothing else: 504, long before the upload is through."""
+        over = threading.Event()
+
+        def not_even_read(_: socket.socket) -> None:
+            over.wait(60)
+
+        base = self.base_of(not_even_read)
+        self.addCleanup(over.set)
+        with tempfile.NamedTemporaryFile() as file:
+            # A hole: it costs no disk.
+            file.truncate(20_000_000_000)
+            shown = ("-o", "/dev/null", "-w", "%{http_code} %{size_upload}")
+            _, written = await self.in_thread(curl, "-T", file.name, "-H", "Expect:", *shown, base)
+        code, sent = written.split()
+        self.assertEqual(code, b"504")
+        self.assertLess(int(sent), 20_000_000_000)

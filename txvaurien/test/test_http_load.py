@@ -6,8 +6,9 @@ import re
 import subprocess
 
 from txvaurien.behaviors.error import Error
-from txvaurien.plan import Plan, Rule
+from txvaurien.plan import Plan
 from txvaurien.protocols.http import Http
+from txvaurien.rules import Rule
 from txvaurien.test.http_servers import NginxServer
 from txvaurien.test.servers import require
 from txvaurien.test.support import ProxyCase

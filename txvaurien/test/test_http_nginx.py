@@ -14,10 +14,12 @@ from txvaurien.behaviors.error import Error
 from txvaurien.behaviors.truncate import Truncate
 from txvaurien.plan import Plan
 from txvaurien.protocols.http import Http
+from txvaurien.service import ProxyService
 from txvaurien.test.http_app import pieces
 from txvaurien.test.http_clients import FRAMED, Seen, curl, seen
 from txvaurien.test.http_servers import NginxServer, PythonServer
-from txvaurien.test.support import ProxyCase
+from txvaurien.test.peers import read_all
+from txvaurien.test.support import ProxyCase, connect
 
 MEGABYTES = 5_000_000
 
@@ -117,6 +119,35 @@ class NginxTests(ProxyCase):
         service = self.start_proxy(Http(overwrite_host_header=True), app.port)
         answer = await self.in_thread(requests.get, f"http://127.0.0.1:{service.port}/echo", timeout=30)
         self.assertIn(["host", f"127.0.0.1:{app.port}"], answer.json()["fields"])
+
+    async def test_overwritten_host_of_a_url(self) -> None:
+        """nginx goes by the URL in the request line, and says 400 to two Hosts, as without the proxy."""
+        service = self.start_proxy(Http(overwrite_host_header=True), self.nginx.port)
+
+        def ask(port: int, line: str, *fields: str) -> tuple[bytes, bytes]:
+            with connect(port) as sock:
+                head = (f"{line} HTTP/1.1", *fields, "Connection: close", "", "")
+                sock.sendall("\r\n".join(head).encode())
+                said, _ = read_all(sock)
+            return said.split()[1], said.rpartition(b"\r\n\r\n")[2]
+
+        whole, host = "GET http://example.org:81/host", "Host: other.org"
+        self.assertEqual(
+            await self.in_thread(ask, self.nginx.port, whole, host), (b"200", b"example.org other.org")
+        )
+        ours = f"127.0.0.1 127.0.0.1:{self.nginx.port}".encode()
+        self.assertEqual(await self.in_thread(ask, service.port or 0, whole, host), (b"200", ours))
+        for line, *fields in (
+            ("GET /host", host, host),
+            ("GET http://user@example.org/host", host),
+            ("GET http:///host", host),
+        ):
+            codes = [(await self.in_thread(ask, port, line, *fields))[0] for port in self.ports(service)]
+            self.assertEqual(codes, [b"400", b"400"], line)
+
+    def ports(self, service: ProxyService) -> tuple[int, int]:
+        """Of the server, and of the proxy."""
+        return self.nginx.port, service.port or 0
 
     async def test_no_keep_alive(self) -> None:
         """Each request of a session needs a connection of its own, and gets its answer."""

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.behaviors.error import Error
-from txvaurien.plan import Plan, Rule
+from txvaurien.plan import Plan
 from txvaurien.protocols.http import Http
 from txvaurien.protocols.http.bodies import LINE_LIMIT
 from txvaurien.protocols.http.framing import HEAD_LIMIT
+from txvaurien.rules import Rule
 from txvaurien.test.http_samples import CONVERSATIONS, ENDING
 from txvaurien.test.memory import MemoryProxy
 from txvaurien.testing import TO_BACKEND, TO_CLIENT, Conversation, Recorder, collect, split

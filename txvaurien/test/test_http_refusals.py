@@ -72,6 +72,10 @@ class WordsTests(SynchronousTestCase):
             self.assertEqual(b"www-authenticate" in fields, kind.name == "401")
             self.assertEqual(fields.get(b"retry-after"), b"7" if kind.name in {"429", "503"} else None)
 
+    def test_methods_have_a_case(self) -> None:
+        """Only HEAD is HEAD (RFC 9110 section 9.1): to another method the body is due."""
+        self.assertIn(b"<h1>503", refused(request("head /"), "503").to_client)
+
     def test_json(self) -> None:
         """Who asks for JSON gets JSON, with the user's words in it."""
         message = request("GET /", "Accept: application/json")

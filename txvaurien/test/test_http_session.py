@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien.model import Exchange, Then
+from txvaurien.model import Exchange
 from txvaurien.protocols.http import Http
 from txvaurien.protocols.http.bodies import LINE_LIMIT, TRAILER_LIMIT
 from txvaurien.protocols.http.framing import HEAD_LIMIT
@@ -139,6 +139,21 @@ class MessageTests(SynchronousTestCase):
         self.assertFalse(self.seen(request("GET /", "Expect: 100-continue"))[0].prompt)
         old = request("POST /", "Expect: 100-continue", "Content-Length: 1", version="1.0")
         self.assertFalse(self.seen(old)[0].prompt)
+
+    def test_prompt_no_more(self) -> None:
+        """Told to go on, or sending its body without that, a client waits for nothing."""
+        session = Http().session()
+        exchange = frames_of(session, TO_BACKEND, EXPECT)[0].exchange
+        assert exchange is not None
+        frames_of(session, TO_CLIENT, response("103 Early Hints"))
+        self.assertTrue(exchange.prompt)
+        frames_of(session, TO_CLIENT, response("100 Continue"))
+        self.assertFalse(exchange.prompt)
+        self.assertFalse(self.seen(EXPECT + b"bo")[0].prompt)
+        session = Http().session()
+        exchange = frames_of(session, TO_BACKEND, EXPECT)[0].exchange
+        frames_of(session, TO_BACKEND, b"bo")
+        self.assertFalse(exchange is None or exchange.prompt)
 
     def test_broken_off_is_left_alone(self) -> None:
         """A head that never was complete is for no rule that does not ask for it."""
@@ -290,73 +305,17 @@ class OpaqueTests(SynchronousTestCase):
         self.assertIn("100 Continue", recorder.error)
         self.assertEqual(recorder.session.rest(TO_BACKEND), b"body")
 
+    def test_final_answer_after_100_continue(self) -> None:
+        """A client that was told to go on sends its body, and then its next request."""
+        recorder = Recorder(Http().session())
+        told = response("100 Continue") + sized("413 Content Too Large", b"")
+        recorder.play([(TO_BACKEND, EXPECT), (TO_CLIENT, told), (TO_BACKEND, b"body" + GET)])
+        requests = [seen for seen in recorder.seen if not seen.unasked]
+        self.assertEqual((recorder.error, len(requests)), ("", 2))
+
     def test_final_answer_during_the_body(self) -> None:
         """Where the body has begun there is no doubt."""
         recorder = Recorder(Http().session())
         answered = sized("413 Content Too Large", b"")
         recorder.play([(TO_BACKEND, EXPECT + b"bo"), (TO_CLIENT, answered), (TO_BACKEND, b"dy" + GET)])
         self.assertEqual((recorder.error, len(recorder.seen)), ("", 2))
-
-
-class HostTests(SynchronousTestCase):
-    """Option overwrite-host-header."""
-
-    def sent(self, message: bytes, backend: str = "10.0.0.1:8080") -> bytes:
-        """What the backend gets of a request."""
-        session = Http(overwrite_host_header=True).session()
-        session.backend = backend
-        return b"".join(frame.forward for frame in frames_of(session, TO_BACKEND, message))
-
-    def test_replaced(self) -> None:
-        """Host becomes the backend's; everything else stays, the body with it."""
-        expected = POST.replace(b"example.org", b"10.0.0.1:8080")
-        self.assertEqual(self.sent(POST), expected)
-        self.assertEqual(self.sent(POST.replace(b"Host:", b"hOST:")), expected)
-
-    def test_odd_heads(self) -> None:
-        """Folded values, bare LF, no Host at all."""
-        folded = b"GET / HTTP/1.1\r\nHost:\r\n example.org\r\nA: b\r\n\r\n"
-        self.assertEqual(self.sent(folded), b"GET / HTTP/1.1\r\nHost: 10.0.0.1:8080\r\nA: b\r\n\r\n")
-        self.assertEqual(self.sent(b"GET / HTTP/1.0\n\n"), b"GET / HTTP/1.0\nHost: 10.0.0.1:8080\n\n")
-
-    def test_every_request(self) -> None:
-        """Pipelined requests, and a body that looks like a head."""
-        sneaky = request("POST /", "Content-Length: 15", body=b"\r\nHost: a.org\r\n")
-        expected = (sneaky + GET).replace(b"example.org", b"10.0.0.1:8080")
-        self.assertEqual(self.sent(sneaky + GET), expected)
-
-    def test_no_host(self) -> None:
-        """A backend that has no host (a Unix socket) leaves Host alone."""
-        self.assertEqual(self.sent(GET, backend=""), GET)
-
-
-class KeepAliveTests(SynchronousTestCase):
-    """Option keep-alive = false."""
-
-    def replied(self, *steps: bytes) -> tuple[bytes, Then]:
-        """What the client gets of the last step, and what happens then."""
-        session = Http(keep_alive=False).session()
-        for number, step in enumerate(steps):
-            frames = frames_of(session, (TO_BACKEND, TO_CLIENT)[number % 2], step)
-        return b"".join(frame.forward for frame in frames), frames[-1].then
-
-    def test_close_is_said(self) -> None:
-        """The response says Connection: close in place of what it said, and the link ends after it."""
-        said = sized("200 OK", b"hello", "Connection: keep-alive", "Keep-Alive: timeout=5", "X: y")
-        expected = sized("200 OK", b"hello", "X: y", "Connection: close")
-        self.assertEqual(self.replied(GET, said), (expected, Then.CLOSE))
-
-    def test_only_the_end_closes(self) -> None:
-        """A response that is not complete does not end the link."""
-        got, then = self.replied(GET, OK[:-1])
-        self.assertEqual((got[-4:], then), (b"hell", Then.KEEP))
-
-    def test_interim_is_left_alone(self) -> None:
-        """100 Continue, and a switch to another protocol, say nothing about the end."""
-        interim = response("100 Continue")
-        self.assertEqual(self.replied(EXPECT, interim), (interim, Then.KEEP))
-        session = Http(keep_alive=False).session()
-        frames_of(session, TO_BACKEND, UPGRADE)
-        switched = response("101 Switching Protocols", "Upgrade: x")
-        frame = next(iter(session.receive(TO_CLIENT, switched)))
-        self.assertEqual((frame.forward, frame.then), (switched, Then.KEEP))

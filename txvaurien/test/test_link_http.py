@@ -1,8 +1,7 @@
-"""http through a whole link, in memory: refusals, gateways, upgrades, and what edits do to a link."""
+"""http through a whole link, in memory: refusals, upgrades, and what edits do to a link."""
 
 from __future__ import annotations
 
-import re
 from typing import ClassVar
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -12,30 +11,10 @@ from txvaurien.behaviors.base import Behavior
 from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.dummy import Dummy
 from txvaurien.behaviors.error import Error
-from txvaurien.behaviors.hang import Hang
 from txvaurien.exchange import LiveExchange
 from txvaurien.model import Cut, Then
-from txvaurien.plan import Plan, Rule
-from txvaurien.protocols.http import Http
+from txvaurien.test.http_link import SWITCHED, on, proxy, status
 from txvaurien.test.http_samples import EXPECT, GET, OK, POST, UPGRADE, request, response, sized
-from txvaurien.test.memory import MemoryProxy
-
-SWITCHED = response("101 Switching Protocols", "Upgrade: websocket")
-
-
-def proxy(plan: Plan | Behavior | None = None, **options: object) -> MemoryProxy:
-    """A proxy for http with these options of the protocol."""
-    return MemoryProxy(plan, Http(**options))  # type: ignore[arg-type]
-
-
-def on(verb: str, behavior: Behavior, target: str = "") -> Plan:
-    """A plan with one rule."""
-    return Plan(rules=(Rule(behavior, verbs=frozenset({verb}), target=target),), seed=1)
-
-
-def status(said: bytes) -> list[bytes]:
-    """The codes of the responses in this stream."""
-    return re.findall(rb"HTTP/1\.1 (\d{3}) ", said)
 
 
 class CutRequest(Behavior, frozen=True, kw_only=True):
@@ -81,6 +60,17 @@ class RefusalTests(SynchronousTestCase):
         client.says(EXPECT)
         self.assertEqual((status(client.received), client.ended), ([b"503"], "fin"))
         self.assertEqual(backend.received, b"")
+
+    def test_continue_not_awaited(self) -> None:
+        """Who sends the body without waiting for 100 Continue is refused as any other upload is."""
+        chaos = proxy(on("PUT", Error(kind="503")))
+        client, backend = chaos.pair()
+        client.says(EXPECT + b"bo")
+        self.assertEqual(client.received, b"")
+        client.says(b"dy" + GET)
+        backend.says(OK)
+        self.assertEqual((status(client.received), client.ended), ([b"503", b"200"], ""))
+        self.assertEqual(backend.received, GET)
 
     def test_early_close(self) -> None:
         """400 closes."""
@@ -207,112 +197,6 @@ class StreamTests(SynchronousTestCase):
         self.assertEqual((backend.received, status(client.received)), (odd, [b"400"]))
 
 
-class GatewayTests(SynchronousTestCase):
-    """What a gateway says of its backend."""
-
-    def test_unreachable(self) -> None:
-        """A backend that cannot be reached is a 502, and the connection ends."""
-        chaos = proxy()
-        client = chaos.client()
-        client.says(GET)
-        chaos.refuse()
-        self.assertEqual((status(client.received), client.ended), ([b"502"], "fin"))
-        self.assertIn(b"\r\nConnection: close\r\n", client.received)
-
-    def test_pool_is_full(self) -> None:
-        """A client that waited in vain for the pool gets 503."""
-        chaos = MemoryProxy(None, Http(), pool_max_size=1, pool_timeout=3.0)
-        chaos.pair()
-        client = chaos.client()
-        client.says(GET)
-        chaos.pass_time(3.0)
-        self.assertEqual((status(client.received), client.ended), ([b"503"], "fin"))
-
-    def test_no_timeout(self) -> None:
-        """By default the backend may take for ever."""
-        chaos = proxy()
-        client, _ = chaos.pair()
-        client.says(GET)
-        chaos.pass_time(86400.0)
-        self.assertEqual((client.received, client.ended), (b"", ""))
-
-    def test_silent(self) -> None:
-        """With gateway-timeout, silence becomes a 504, the link ends, and the journal tells."""
-        chaos = proxy(gateway_timeout=30.0)
-        client, backend = chaos.pair()
-        client.says(GET)
-        backend.says(OK)
-        chaos.pass_time(100.0)
-        client.says(GET)
-        chaos.pass_time(29.0)
-        self.assertEqual(status(client.received), [b"200"])
-        chaos.pass_time(1.0)
-        self.assertEqual(status(client.received), [b"200", b"504"])
-        self.assertEqual((client.ended, backend.ended), ("fin", "fin"))
-        self.assertEqual(chaos.named("silent"), [{"exchange": 2, "seconds": 30.0}])
-
-    def test_silent_behind_a_reply_that_waits(self) -> None:
-        """Its turn comes when the reply before it has gone out; nothing hangs."""
-        rule = Rule(Delay(sleep=5.0, before=False), target="/a")
-        there = proxy(Plan(rules=(rule,), seed=1), gateway_timeout=1.0)
-        client, backend = there.pair()
-        client.says(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n")
-        backend.says(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na")
-        for _ in range(10):
-            there.pass_time(1.0)
-        self.assertIn(b"200 OK", client.received)
-        self.assertIn(b" 504 ", client.received)
-
-    def test_slow_is_not_silent(self) -> None:
-        """A reply that has begun may take its time, and so may an upload."""
-        chaos = proxy(gateway_timeout=30.0)
-        client, backend = chaos.pair()
-        client.says(POST[:-1])
-        chaos.pass_time(100.0)
-        client.says(POST[-1:])
-        backend.says(OK[:-1])
-        chaos.pass_time(100.0)
-        backend.says(OK[-1:])
-        self.assertEqual((client.received, client.ended), (OK, ""))
-
-    def test_time_counts_from_the_backend(self) -> None:
-        """A delay before the backend is the proxy's own: the backend is not blamed for it."""
-        chaos = proxy(Delay(sleep=60), gateway_timeout=30.0)
-        client, backend = chaos.pair()
-        client.says(GET)
-        chaos.pass_time(60.0)
-        self.assertEqual((backend.received, client.received), (GET, b""))
-        chaos.pass_time(30.0)
-        self.assertEqual(status(client.received), [b"504"])
-
-    def test_hang_is_not_the_backend(self) -> None:
-        """What never was sent is not waited for."""
-        chaos = proxy(Hang(), gateway_timeout=30.0)
-        client, _ = chaos.pair()
-        client.says(GET)
-        chaos.pass_time(100.0)
-        self.assertEqual((client.received, client.ended), (b"", ""))
-
-    def test_upgraded_is_not_silent(self) -> None:
-        """Nothing is owed on a connection that has become another protocol's."""
-        chaos = proxy(gateway_timeout=30.0)
-        client, backend = chaos.pair()
-        client.says(UPGRADE)
-        backend.says(SWITCHED)
-        client.says(b"\x89\x80\0\0\0\0")
-        chaos.pass_time(100.0)
-        self.assertEqual((client.received, client.ended), (SWITCHED, ""))
-
-    def test_nothing_is_left(self) -> None:
-        """When the link is gone, no timer is."""
-        chaos = proxy(gateway_timeout=30.0)
-        client, _ = chaos.pair()
-        client.says(GET)
-        client.resets()
-        chaos.pass_time(0.1, 5.0)
-        self.assertEqual((chaos.links, chaos.reactor.getDelayedCalls()), ({}, []))
-
-
 class OptionTests(SynchronousTestCase):
     """Options that edit the stream."""
 
@@ -322,6 +206,13 @@ class OptionTests(SynchronousTestCase):
         client.says(GET)
         client.says(POST)
         self.assertEqual(backend.received, (GET + POST).replace(b"example.org", b"127.0.0.1:6379"))
+
+    def test_whole_url(self) -> None:
+        """The authority of a URL in the request line as well."""
+        client, backend = proxy(overwrite_host_header=True).pair()
+        client.says(request("GET http://example.org/a"))
+        expected = request("GET http://127.0.0.1:6379/a").replace(b"example.org", b"127.0.0.1:6379")
+        self.assertEqual(backend.received, expected)
 
     def test_host_under_a_rule(self) -> None:
         """Rules change nothing about it."""

@@ -6,10 +6,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.behaviors.truncate import Truncate
 from txvaurien.model import Hook
-from txvaurien.plan import Plan, Rule
+from txvaurien.plan import Plan
 from txvaurien.protocols.base import WireProtocol
 from txvaurien.protocols.http import Http
 from txvaurien.protocols.tcp import Tcp
+from txvaurien.rules import Rule
 from txvaurien.test.http_samples import CHUNKS, GET, OK, response, sized
 from txvaurien.test.lines import Lines
 from txvaurien.test.memory import MemoryProxy, MemoryTransport
@@ -64,6 +65,17 @@ class TruncateTests(BehaviorLaws, SynchronousTestCase):
         """The head is no part of the content, also if it came together with it."""
         client = cut(Truncate(share=0.2), Http(), GET, CHUNKED + CHUNKS)
         self.assertEqual(client.received, CHUNKED + CHUNKS[: len(CHUNKS) // 5])
+
+    def test_until_the_end(self) -> None:
+        """What lasts until the connection ends is only shorter; RST is the end that can be told from it."""
+        endless = response("200 OK")
+        for reset, ended in ((False, "fin"), (True, "rst")):
+            proxy = MemoryProxy(Truncate(reset=reset), Http())
+            client, backend = proxy.pair()
+            client.says(GET)
+            backend.says(endless + b"hello you!")
+            proxy.pass_time()
+            self.assertEqual((client.received, client.ended), (endless + b"hello", ended))
 
     def test_nothing_but_a_head(self) -> None:
         """A reply without content is cut in its head."""

@@ -25,7 +25,7 @@ class Http(WireProtocol, frozen=True, kw_only=True):
     silent_kind: ClassVar[str] = "504"
 
     overwrite_host_header: Annotated[
-        bool, Meta(description="make the Host field of requests the backend's host and port")
+        bool, Meta(description="make Host, and the host of a whole URL, the backend's host and port")
     ] = False
     keep_alive: Annotated[
         bool, Meta(description="false: close the connection after each response, as a server would")

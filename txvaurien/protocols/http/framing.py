@@ -147,7 +147,7 @@ def request_body(head: bytes) -> Body | None:
 def response_body(head: bytes, status: bytes, method: bytes) -> tuple[Body | None, int | None]:
     """The body that follows a response's head, and its size if that is known.
 
-    :param method: of the request, in upper case.
+    :param method: of the request, as it came: methods have a case (RFC 9110 section 9.1).
     :raises FramingError: its fields contradict each other.
     """
     if method == b"HEAD" or status in {b"204", b"304"} or status.startswith(b"1"):

@@ -14,6 +14,15 @@ _FOLD = re.compile(rb"\r?\n[ \t]+")
 #: The scheme and the authority of a request target in absolute form (RFC 9112 section 3.2.2).
 _AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 
+#: Where the part of a request target begins that no log shows.
+_SECRET = re.compile("[?;#]")
+
+#: A request up to the host and port of such a target, and these. CONNECT names its target otherwise.
+_HOST_OF_TARGET = re.compile(
+    rb"([\r\n]*[^\s]+ +[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#\s]*@)?)[^/?#@\s]+(?=[/?# ])"
+)
+_CONNECT = re.compile(rb"[\r\n]*CONNECT ")
+
 
 class Headers(Mapping[str, str]):
     """The fields of a head by name, in any case. Several of one name are joined with commas."""
@@ -123,11 +132,14 @@ class Request(HttpMessage):
         return self.verb == "CONNECT" or "upgrade" in self.headers
 
     def log_fields(self) -> dict[str, str]:
-        """Verb and path. The query is left out: it may hold secrets."""
+        """Verb and path. Query, path parameters, fragment and user are left out: they may hold secrets."""
         fields = super().log_fields()
-        path, question, _ = fields.get("target", "").partition("?")
-        if question:
-            fields["target"] = path + "?..."
+        target = fields.get("target", "")
+        if "@" in target and not target.startswith("/"):
+            target = "...@" + target.rpartition("@")[2]
+        secret = _SECRET.search(target)
+        if target:
+            fields["target"] = target[: secret.end()] + "..." if secret else target
         return fields
 
 
@@ -155,7 +167,22 @@ class Response(HttpMessage):
         return self.start_line.partition(" ")[2].lstrip()[:3]
 
 
-def with_field(head: bytes, name: bytes, value: bytes) -> bytes:
+def with_host(head: bytes, host: bytes) -> bytes:
+    """A request's head that is meant for this host and port.
+
+    Where the target is a whole URL, its authority is changed as well, because a server goes by
+    that and not by Host (RFC 9112 section 3.2.2). CONNECT is left alone: its target says where
+    the tunnel leads, and Host has to be the same (section 3.2).
+    """
+    if _CONNECT.match(head):
+        return head
+    target = _HOST_OF_TARGET.match(head)
+    if target is not None:
+        head = target[1] + host + head[target.end() :]
+    return _with_field(head, b"Host", host)
+
+
+def _with_field(head: bytes, name: bytes, value: bytes) -> bytes:
     """A head in which each field called `name` has this value, or which has one such field more."""
     line = name + b": " + value + _line_end(head)
     edited, count = _lines_of(name).subn(lambda _: line, head)

@@ -75,7 +75,7 @@ def answer(request: Request, kind: str, text: str, *, close: bool, retry_after: 
     elif request.version == "1.0":
         fields.append("Connection: keep-alive")
     head = "\r\n".join((f"HTTP/1.1 {kind} {REASONS[kind]}", *fields, "", ""))
-    return head.encode() + (b"" if request.verb == "HEAD" else body)
+    return head.encode() + (b"" if request.method == b"HEAD" else body)
 
 
 def _content(request: Request, kind: str, text: str) -> tuple[str, bytes]:

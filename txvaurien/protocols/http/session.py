@@ -18,7 +18,7 @@ from txvaurien.protocols.http.framing import (
     request_body,
     response_body,
 )
-from txvaurien.protocols.http.messages import Request, Response, with_field, with_only_field, without_field
+from txvaurien.protocols.http.messages import Request, Response, with_host, with_only_field, without_field
 from txvaurien.protocols.http.refusals import CLOSING, KINDS, answer
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class _Half(ABC):
     """One direction: what has arrived and was not given out, and the message that it is in."""
 
-    __slots__ = ("_at", "_body", "_data", "_heads", "bare", "exchange", "fault", "session")
+    __slots__ = ("_at", "_body", "_data", "_heads", "exchange", "fault", "session")
 
     def __init__(self, session: HttpSession, heads: HeadFinder) -> None:
         self.session = session
@@ -38,8 +38,6 @@ class _Half(ABC):
         #: The message that is not complete, and what is left of its body.
         self.exchange: Exchange | None = None
         self._body: Body | None = None
-        #: Of that message, only the head has come.
-        self.bare = False
         #: Why what comes after this cannot be followed.
         self.fault = ""
 
@@ -85,7 +83,6 @@ class _Half(ABC):
         """The frame up to `end`, of which `size` bytes are a head."""
         exchange = self.exchange
         last = self._body is None or self._body.done
-        self.bare = end - self._at == size and not last
         if last:
             self.exchange = self._body = None
         raw = self.take(end)
@@ -123,9 +120,11 @@ class _Requests(_Half):
 
     def _next(self, end: int, size: int, first: bool) -> Frame:
         frame = super()._next(end, size, first)
+        if frame.exchange is not None and len(frame.raw) > size:
+            # The body comes, whatever the client was told.
+            frame.exchange.prompt = False
         if first and self.session.host:
-            edited = with_field(frame.raw[:size], b"Host", self.session.host)
-            frame.forward = edited + frame.raw[size:]
+            frame.forward = with_host(frame.raw[:size], self.session.host) + frame.raw[size:]
         return frame
 
     def _broken_off(self, head: bytes) -> Exchange:
@@ -169,6 +168,9 @@ class _Replies(_Half):
         pending = self.session.pending
         request = pending[0].request if pending else None
         self._hidden = isinstance(request, Request) and request.refused
+        if self._status == b"100" and not self._hidden and pending:
+            # Told so, the client sends its body: it waits for nothing any more.
+            pending[0].prompt = False
         response.body_size = 0
         self.exchange = Exchange(response=response)
 
@@ -244,7 +246,7 @@ class HttpSession(Session):
         If the client waits for 100 Continue with its body, nobody can tell whether it
         sends that now or its next request (RFC 9110 section 10.1.1): clients do both.
         """
-        if exchange is self._requests.exchange and exchange.prompt and self._requests.bare:
+        if exchange is self._requests.exchange and exchange.prompt:
             self._requests.fault = "the server answered in place of 100 Continue; what follows is not clear"
 
     def legal(self, exchange: Exchange) -> Sequence[str]:
