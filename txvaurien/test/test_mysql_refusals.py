@@ -2,52 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.behaviors.error import Error
 from txvaurien.errors import NotLegal
 from txvaurien.model import Connect, Exchange, Then
-from txvaurien.plan import Plan, Rule
 from txvaurien.protocols.mysql import MySQL, wire
 from txvaurien.protocols.mysql.catalogue import KINDS, custom
 from txvaurien.test import mysql_samples as samples
 from txvaurien.test.memory import MemoryProxy, MemoryTransport
-from txvaurien.testing import TO_BACKEND, TO_CLIENT, Recorder, Step
+from txvaurien.test.mysql_played import Played
+from txvaurien.testing import TO_BACKEND, Recorder
 
 OPEN = wire.STATUS_AUTOCOMMIT | wire.STATUS_IN_TRANS
 BULK_FIRST = b"\xfa\7\0\0\0\x80\0\xfe\0\3\0\0\1x\0\1\0\0\0"
 BULK_AGAIN = b"\xfa\7\0\0\0\0\0\0\1y\0\2\0\0\0"
 LAST = b"\x17\xff\xff\xff\xff\0\1\0\0\0"
-
-
-class Played:
-    """A proxy in memory with one rule, whose client is logged in."""
-
-    def __init__(self, kind: str, *verbs: str, steps: Sequence[Step] = (), text: str = "") -> None:
-        rule = Rule(Error(kind=kind, text=text), verbs=frozenset(verbs), times=1)
-        self.proxy = MemoryProxy(Plan(rules=(rule,), seed=1), MySQL())
-        self.client, self.backend = self.proxy.pair()
-        self.play(steps or samples.opened())
-        self.forget()
-
-    def play(self, steps: Iterable[Step]) -> None:
-        """Both sides say these."""
-        for direction, data in steps:
-            (self.client if direction is TO_BACKEND else self.backend).says(data)
-
-    def forget(self) -> None:
-        """Look only at what comes from now on."""
-        self.client.received = self.backend.received = b""
-
-    def asks(self, *payloads: bytes, seq: int = 0) -> None:
-        """The client says these packets."""
-        self.client.says(samples.packets(*payloads, seq=seq))
-
-    def answers(self, *payloads: bytes, seq: int = 1) -> None:
-        """The backend says these packets."""
-        self.backend.says(samples.packets(*payloads, seq=seq))
 
 
 def code(transport: MemoryTransport) -> int:
@@ -194,15 +164,6 @@ class StatementTests(SynchronousTestCase):
         self.assertEqual(code(played.client), 1064)
         played.asks(LAST)
         self.assertEqual(played.backend.received, samples.packets(b"\x17\0\0\0\0\0\1\0\0\0"))
-
-    def test_rows(self) -> None:
-        """An error among rows comes after as many columns as were announced."""
-        played = self.prepared("error-in-rows", "SELECT")
-        played.asks(samples.EXECUTE_FIRST)
-        recorder = Recorder(MySQL().session()).play([*samples.opened(), samples.up(samples.PREPARE)])
-        recorder.play([samples.down(*samples.PREPARE_REPLY), samples.up(samples.EXECUTE_FIRST)])
-        recorder.feed(TO_CLIENT, played.client.received)
-        self.assertEqual((recorder.error, recorder.seen[-1].done), ("", {TO_BACKEND, TO_CLIENT}))
 
 
 class ContentTests(SynchronousTestCase):

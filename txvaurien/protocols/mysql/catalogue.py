@@ -37,8 +37,10 @@ _WRITES = frozenset(_DEFINES | {"INSERT", "REPLACE", "UPDATE", "DELETE", "LOAD",
 _ENTERS = frozenset(("INSERT", "REPLACE", "UPDATE", "LOAD", "ALTER", "CREATE", "CALL"))
 #: Statements that wait for no lock of a row or a table.
 _LOCKLESS = frozenset(("BEGIN", "START", "ROLLBACK", "SET", "USE", "SHOW", "KILL", "PREPARE", "DEALLOCATE"))
-#: Statements that answer with rows.
-_READS = frozenset(("SELECT", "WITH", "SHOW", "TABLE", "VALUES", "EXPLAIN", "DESCRIBE", "DESC"))
+#: Statements that answer with rows, or may do so.
+_READS = frozenset(
+    ("SELECT", "WITH", "SHOW", "TABLE", "VALUES", "EXPLAIN", "DESCRIBE", "DESC", "CALL", "EXECUTE", "ANALYZE")
+)
 
 #: ``1234 HY000 words`` of the `custom` kind; number and state may be missing.
 _CUSTOM = re.compile(r"(?:(\d{4,5}) )?(?:([0-9A-Z]{5}) )?(.*)", re.DOTALL)
@@ -116,11 +118,14 @@ def _commands(at: Situation) -> bool:
 
 def _has_rows(at: Situation) -> bool:
     request = at.request
-    if isinstance(request, Execute):
-        # With a cursor the rows would come later.
-        plain = request.code == COM_STMT_EXECUTE and request.head[5:6] in (b"\x00", b"\x08")
-        return plain and request.statement is not None and request.statement.columns > 0
-    return at.word in _READS
+    if isinstance(request, Execute) and request.code == COM_STMT_EXECUTE:
+        # With a cursor the rows come later. What a procedure answers is not known when it is prepared.
+        plain = request.head[5:6] in (b"\x00", b"\x08")
+        return (
+            plain and request.statement is not None and (request.statement.columns > 0 or at.word == "CALL")
+        )
+    fetches = isinstance(request, Execute) and request.code == COM_STMT_FETCH
+    return fetches or at.word in _READS
 
 
 @dataclass(frozen=True)
@@ -189,10 +194,11 @@ def _read_only(at: Situation) -> str:
 
 
 def _disk_full(at: Situation) -> str:
-    return (
-        "Disk full (/tmp/#sql-temptable-1-1-1.MAI); waiting for someone to free some space..."
-        ' (errno: 28 "No space left on device")'
-    )
+    if at.context.mariadb:
+        table, why = "#sql-temptable-1-1-1.MAI", '28 "No space left on device"'
+    else:
+        table, why = "#sql1_1_1", "28 - No space left on device"
+    return f"Disk full (/tmp/{table}); waiting for someone to free some space... (errno: {why})"
 
 
 WORDS: tuple[Words, ...] = (
@@ -332,7 +338,7 @@ WORDS: tuple[Words, ...] = (
 GONE_AWAY = _kind("gone-away", Where.COMMAND, "the connection is closed before the request is answered")
 LOST_CONNECTION = _kind("lost-connection", Where.COMMAND, "the connection is closed in the middle of a reply")
 ERROR_IN_ROWS = _kind(
-    "error-in-rows", Where.COMMAND, "a result set with one row of NULL, then 1317 in place of its end"
+    "error-in-rows", Where.COMMAND, "the backend's first row, then 1317 in place of the others"
 )
 CUSTOM = _kind("custom", Where.COMMAND, "your own: NUMBER SQLSTATE TEXT, or TEXT for 1105 HY000", drawn=False)
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from txvaurien.errors import FramingError
 from txvaurien.protocols.mysql.stream import Stream
+from txvaurien.protocols.mysql.wire import CLIENT_COMPRESS
 
 #: How much is inflated at a time, in bytes of the wire.
 CHUNK = 16 * 1024
@@ -29,6 +30,9 @@ class Inflater(Protocol):
     def decompress(self, data: bytes, max_length: int) -> bytes:
         """The next bytes, at most so many."""
 
+
+#: What makes an `Inflater`, and what that raises.
+Algorithm = tuple[Callable[[], Inflater], tuple[type[Exception], ...]]
 
 #: How many compressed bytes are inflated before their outcome is measured.
 _SLICE = 64
@@ -50,7 +54,7 @@ class _Zstandard:
         return bytes(inflated)
 
 
-def zstd() -> tuple[Callable[[], Inflater], tuple[type[Exception], ...]]:
+def zstd() -> Algorithm:
     """What makes an `Inflater` for zstd, and what that raises.
 
     :raises FramingError: this Python cannot read zstd.
@@ -66,9 +70,17 @@ def zstd() -> tuple[Callable[[], Inflater], tuple[type[Exception], ...]]:
     return (lambda: _Zstandard(context.decompressobj())), (library.ZstdError,)
 
 
-def deflate() -> tuple[Callable[[], Inflater], tuple[type[Exception], ...]]:
+def deflate() -> Algorithm:
     """The same for zlib."""
     return zlib.decompressobj, (zlib.error,)
+
+
+def algorithm_of(capabilities: int) -> Algorithm:
+    """What undoes the compression that a client and a server have agreed on.
+
+    :raises FramingError: this Python cannot.
+    """
+    return deflate() if capabilities & CLIENT_COMPRESS else zstd()
 
 
 class CompressedStream(Stream):
@@ -78,7 +90,7 @@ class CompressedStream(Stream):
 
     compressed = True
 
-    def __init__(self, algorithm: tuple[Callable[[], Inflater], tuple[type[Exception], ...]]) -> None:
+    def __init__(self, algorithm: Algorithm) -> None:
         super().__init__()
         self._make, self._errors = algorithm
         self._raw = b""
@@ -153,3 +165,29 @@ class CompressedStream(Stream):
         if self._inflated < 0 or (self._inflated and not self._body):
             raise FramingError("a packet of the compressed protocol is not as long as it says")
         return data
+
+
+class Unwrapped(CompressedStream):
+    """The same, for somebody who sends the packets on by themselves: these are what is cut."""
+
+    __slots__ = ("_passed",)
+
+    def __init__(self, algorithm: Algorithm) -> None:
+        super().__init__(algorithm)
+        #: What was passed over since the last cut, but for what is still in `_data`.
+        self._passed = bytearray()
+
+    def cut(self) -> bytes:
+        super().cut()
+        self._put_by()
+        passed = bytes(self._passed)
+        self._passed.clear()
+        return passed
+
+    def _pull(self) -> bool:
+        self._put_by()
+        return super()._pull()
+
+    def _put_by(self) -> None:
+        self._passed += self._data[self._start : self._at]
+        self._start = self._at

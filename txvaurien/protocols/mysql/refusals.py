@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from copy import copy
 
 from txvaurien.errors import NotLegal
 from txvaurien.model import Connect, Exchange, Refusal, Then
 from txvaurien.protocols.mysql import catalogue
-from txvaurien.protocols.mysql.answers import Answer, Result
+from txvaurien.protocols.mysql.answers import Answer, Fetched, Result
 from txvaurien.protocols.mysql.catalogue import Situation
 from txvaurien.protocols.mysql.context import Context
 from txvaurien.protocols.mysql.messages import Command, Content, Execute, Query, Request
+from txvaurien.protocols.mysql.rowcut import RowCut
 from txvaurien.protocols.mysql.statements import Statements, types_of
 from txvaurien.protocols.mysql.wire import (
-    CLIENT_OPTIONAL_RESULTSET_METADATA,
     CLIENT_QUERY_ATTRIBUTES,
     COM_QUERY,
+    COM_STMT_FETCH,
     COM_STMT_PREPARE,
     COM_STMT_RESET,
-    MARIADB_CLIENT_CACHE_METADATA,
-    MARIADB_CLIENT_EXTENDED_METADATA,
     STATUS_AUTOCOMMIT,
     STREAMING,
     envelope,
@@ -49,7 +49,7 @@ class Refusals:
         at = Situation.of(exchange, self._context)
         names = catalogue.legal(at)
         if self._only_ends(exchange, at):
-            return [name for name in names if ends(at, name)]
+            return [name for name in names if ends(at, name) or name == catalogue.ERROR_IN_ROWS.name]
         return names
 
     def _only_ends(self, exchange: Exchange, at: Situation) -> bool:
@@ -67,6 +67,8 @@ class Refusals:
         if kind not in self.legal(exchange):
             raise NotLegal(f"{kind} cannot be said to {exchange.message.verb or 'this'} here")
         at = Situation.of(exchange, self._context)
+        if kind == catalogue.ERROR_IN_ROWS.name:
+            return Refusal(b"", edit=self._cut(at))
         to_backend = b"" if ends(at, kind) else self._tell(exchange, at, kind)
         if not exchange.sent:
             self._take_out(exchange)
@@ -75,6 +77,14 @@ class Refusals:
             self._late = (exchange, at, kind, text)
             return Refusal(b"", to_backend)
         return refusal(at, kind, text, to_backend)
+
+    def _cut(self, at: Situation) -> RowCut:
+        """What puts an error among the rows of the backend's reply."""
+        request, context = at.request, copy(self._context)
+        assert isinstance(request, Command)
+        shape = Fetched if request.code == COM_STMT_FETCH else Result
+        interrupted = catalogue.BY_NAME["query-interrupted"].payload(at)
+        return RowCut(shape(context, None), request, error(*interrupted))
 
     def withdraw(self, exchange: Exchange) -> bytes | None:
         """See `ISession.withdraw`."""
@@ -129,13 +139,10 @@ def refusal(at: Situation, kind: str, text: str, to_backend: bytes = b"") -> Ref
         return Refusal(packet(error(code, "", words), 0), then=Then.CLOSE)
     request = at.request
     assert isinstance(request, Request)
-    payloads = _payloads(at, kind, text)
-    packets = b"".join(packet(each, request.seq + 1 + n) for n, each in enumerate(payloads))
-    if kind == catalogue.LOST_CONNECTION.name:
-        packets = packets[:-3]
-    if at.context.compressed and packets:
-        packets = envelope(packets, request.outer + 1)
-    return Refusal(packets, to_backend, Then.CLOSE if ends(at, kind) else Then.KEEP)
+    said = _said(at, kind, text, request.seq + 1)
+    if at.context.compressed and said:
+        said = envelope(said, request.outer + 1)
+    return Refusal(said, to_backend, Then.CLOSE if ends(at, kind) else Then.KEEP)
 
 
 def ends(at: Situation, kind: str) -> bool:
@@ -170,40 +177,11 @@ def command(payload: bytes, compressed: bool, seq: int = 0, outer: int = 0) -> b
     return envelope(packets, outer) if compressed else packets
 
 
-def _payloads(at: Situation, kind: str, text: str) -> list[bytes]:
+def _said(at: Situation, kind: str, text: str, seq: int) -> bytes:
+    """The packet that stands in place of the reply, or what there is of it."""
     if kind == catalogue.GONE_AWAY.name:
-        return []
+        return b""
     if kind == catalogue.LOST_CONNECTION.name:
-        return [b"\0\0\0" + STATUS_AUTOCOMMIT.to_bytes(2, "little") + b"\0\0"]
-    if kind == catalogue.ERROR_IN_ROWS.name:
-        interrupted = catalogue.BY_NAME["query-interrupted"].payload(at)
-        return [*_one_row(at), error(*interrupted)]
-    if kind == catalogue.CUSTOM.name:
-        return [error(*catalogue.custom(text))]
-    return [error(*catalogue.BY_NAME[kind].payload(at))]
-
-
-def _one_row(at: Situation) -> list[bytes]:
-    """The payloads of a result set with one row of NULLs, without its end."""
-    capabilities = at.context.capabilities
-    statement = at.request.statement if isinstance(at.request, Execute) else None
-    columns = statement.columns if statement else 1
-    count = bytes((columns,)) if columns < 0xFB else b"\xfc" + columns.to_bytes(2, "little")
-    if capabilities & (MARIADB_CLIENT_CACHE_METADATA | CLIENT_OPTIONAL_RESULTSET_METADATA):
-        count += b"\1"
-    payloads = [count, *(_definition(capabilities) for _ in range(columns))]
-    if not at.context.deprecate_eof:
-        payloads.append(b"\xfe\0\0" + (at.context.status & 3).to_bytes(2, "little"))
-    if statement:
-        nulls = (1 << columns) - 1 << 2
-        payloads.append(b"\0" + nulls.to_bytes((columns + 9) // 8, "little"))
-    else:
-        payloads.append(b"\xfb")
-    return payloads
-
-
-def _definition(capabilities: int) -> bytes:
-    """Protocol::ColumnDefinition41 of a nameless VARCHAR(1)."""
-    extended = b"\0" if capabilities & MARIADB_CLIENT_EXTENDED_METADATA else b""
-    names = b"\3def\0\0\0\1?\0"
-    return names + extended + b"\x0c\x2d\0\4\0\0\0\xfd\0\0\0\0\0"
+        return packet(b"\0\0\0" + STATUS_AUTOCOMMIT.to_bytes(2, "little") + b"\0\0", seq)[:-3]
+    custom = kind == catalogue.CUSTOM.name
+    return packet(error(*(catalogue.custom(text) if custom else catalogue.BY_NAME[kind].payload(at))), seq)

@@ -10,7 +10,7 @@ from txvaurien.errors import FramingError
 from txvaurien.model import Direction, Exchange, Frame, Refusal
 from txvaurien.protocols.base import Session
 from txvaurien.protocols.mysql.answers import Answer, Authentication, Prepared, Result
-from txvaurien.protocols.mysql.compressed import CompressedStream, deflate, zstd
+from txvaurien.protocols.mysql.compressed import CompressedStream, algorithm_of
 from txvaurien.protocols.mysql.context import COMPRESSION, TLS, Context, Handshake
 from txvaurien.protocols.mysql.messages import (
     Command,
@@ -27,7 +27,6 @@ from txvaurien.protocols.mysql.requests import Requests
 from txvaurien.protocols.mysql.statements import Statements
 from txvaurien.protocols.mysql.stream import Stream
 from txvaurien.protocols.mysql.wire import (
-    CLIENT_COMPRESS,
     COM_RESET_CONNECTION,
     COM_STMT_CLOSE,
     COM_STMT_FETCH,
@@ -292,8 +291,7 @@ class MySQLSession(Session):
         :raises FramingError: in a way that cannot be read here.
         """
         self._compressing, self._context.compressed = False, True
-        zlib = self._context.capabilities & CLIENT_COMPRESS
-        algorithm = deflate() if zlib else zstd()
+        algorithm = algorithm_of(self._context.capabilities)
         up, down = CompressedStream(algorithm), CompressedStream(algorithm)
         up.feed(self._up.rest())
         down.feed(self._down.rest())
@@ -306,7 +304,7 @@ class MySQLSession(Session):
 
     def refuse(self, exchange: Exchange, kind: str, text: str = "") -> Refusal:
         refusal = self._refusals.refuse(exchange, kind, text)
-        if not exchange.sent:
+        if not exchange.sent and refusal.edit is None:
             self._withdrawn = exchange
             self.edits = self.edits or self._statements.edits
         return refusal
