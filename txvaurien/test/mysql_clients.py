@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -93,6 +94,14 @@ def connector_compressed(port: int) -> list[Any]:
 SCENARIOS: dict[str, Callable[[int], list[Any]]] = {
     each.__name__: each for each in (mariadb_binary, connector, connector_compressed)
 }
+
+
+def scenario(name: str, port: int) -> str:
+    """What a client in a process of its own saw."""
+    command = [sys.executable, "-m", "txvaurien.test.mysql_clients", name, str(port)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout or done.stderr
+
 
 if __name__ == "__main__":
     print(json.dumps(SCENARIOS[sys.argv[1]](int(sys.argv[2])), default=repr))

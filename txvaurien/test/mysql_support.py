@@ -8,11 +8,13 @@ from typing import Any
 
 import MySQLdb
 import pymysql
+import pymysql.cursors
 from twisted.internet.defer import Deferred
 
 from txvaurien.behaviors.base import Behavior
-from txvaurien.plan import Plan, Rule
+from txvaurien.plan import Plan
 from txvaurien.protocols.mysql import MySQL
+from txvaurien.rules import Rule
 from txvaurien.test.servers import ServerProcess, require
 from txvaurien.test.support import ProxyCase
 
@@ -109,12 +111,16 @@ def through_c(port: int, **options: Any) -> Any:
 class MariaDBCase(ProxyCase):
     """Tests with a server each."""
 
-    server: MariaDBServer
+    server: ServerProcess
     server_options: tuple[str, ...] = ()
 
     def setUp(self) -> None:
         """Start the server."""
-        self.server = self.start_server(MariaDBServer(*self.server_options))
+        self.server = self.start_server(self.make_server())
+
+    def make_server(self) -> ServerProcess:
+        """The server to start."""
+        return MariaDBServer(*self.server_options)
 
     def through(self, plan: Plan | Behavior | None = None, **options: Any) -> int:
         """The port of a proxy in front of the server; `options` are those of the protocol."""
@@ -135,6 +141,25 @@ def run_all(port: int, *statements: str, **options: Any) -> list[Any]:
             changed = cursor.execute(statement)
             results.append(cursor.fetchall() if cursor.description else changed)
         return results
+
+
+def rows_cut(port: int, statement: str, **options: Any) -> tuple[list[int], int, int]:
+    """Read the rows of a statement one by one, then all of them again.
+
+    :return: those before the error, its number, and how many there are without an error.
+    """
+    rows: list[int] = []
+    number = 0
+    with direct(port, cursorclass=pymysql.cursors.SSCursor, **options) as connection:
+        with connection.cursor() as cursor:
+            try:
+                cursor.execute(statement)
+                rows.extend(row[0] for row in iter(cursor.fetchone, None))
+            except pymysql.err.OperationalError as problem:
+                number = problem.args[0]
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+            return rows, number, len(cursor.fetchall())
 
 
 def only(behavior: Behavior, *verbs: str, times: int | None = None) -> Plan:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import socket
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
 import MySQLdb
 import pymysql
+from twisted.trial.unittest import SkipTest
 
 from txvaurien.behaviors.error import Error
 from txvaurien.plan import Plan
 from txvaurien.protocols.mysql import MySQL
+from txvaurien.test import mysql_samples as samples
+from txvaurien.test import mysql_words
 from txvaurien.test.exceptions_mysql import CUSTOM_TEXT, EXPECTED, Raised
-from txvaurien.test.mysql_support import PASSWORD, MariaDBCase, direct, only, run_all, through_c
-from txvaurien.test.support import connect
+from txvaurien.test.mysql_support import MariaDBCase, direct, only, through_c
+from txvaurien.test.servers import require
 
 _CLIENTS: dict[str, tuple[Callable[..., Any], type[Exception], type[Exception]]] = {
     "PyMySQL": (direct, pymysql.err.Error, pymysql.err.OperationalError),
@@ -73,123 +78,52 @@ class ExceptionTests(MariaDBCase):
         return rows
 
 
-class RealErrorTests(MariaDBCase):
-    """The same bytes as the real server's, where that can be made to give the error."""
+class RealErrorTests(mysql_words.RealErrorCase):
+    """The errors of a real MariaDB."""
 
-    server_options = ("--max-connections=10",)
+    async def test_words(self) -> None:
+        """What it cannot be made to say has the words that it would use, as its own tool knows them."""
+        perror = require("perror", "mariadb-client")
+        insert = "INSERT INTO words VALUES (1)"
+        await self.words()
+        for kind in ("disk-full", "out-of-memory", "server-shutdown", "table-crashed", "connection-killed"):
+            (said,) = await self.in_thread(self.asked, self.saying(kind, "INSERT"), insert)
+            number = str(int.from_bytes(said[5:7], "little"))
+            done = await self.in_thread(subprocess.run, [perror, number], capture_output=True, text=True)
+            template = done.stdout.partition("): ")[2].partition("\n")[0]
+            # What the server fills in: %s, %-.192s, %M.
+            pattern = re.sub(
+                r"%(-?[.\d]*)[a-zA-Z]", ".+", re.escape(template).replace("\\-", "-").replace("\\.", ".")
+            )
+            self.assertRegex(said[13:].decode(), f"^{pattern}$", kind)
 
-    async def test_too_many_connections(self) -> None:
-        """1040 in place of the greeting."""
-        taken = [connect(self.server.port) for _ in range(12)]
+
+class RealBlockedTests(MariaDBCase):
+    """A real MariaDB that blocks hosts."""
+
+    server_options = ("--max-connect-errors=1", "--skip-name-resolve=0")
+
+    async def test_host_blocked(self) -> None:
+        """1129 in place of the greeting, but for the host, and for MariaDB's name of the program."""
+        # This machine's usual address is never blocked, nor is one whose name cannot be asked for.
+        if await self.in_thread(self._unsure, "127.0.0.2"):
+            raise SkipTest("no name server says that 127.0.0.2 has no name")
+        await self.in_thread(self._misbehave, "127.0.0.2")
+        real = await self.in_thread(mysql_words.in_place_of, self.server.port, "127.0.0.2")
+        said = await self.in_thread(mysql_words.in_place_of, self.through(Error(kind="host-blocked")))
+        words = real[4:].replace(b"127.0.0.2", b"localhost").replace(b"mariadb-admin", b"mysqladmin")
+        self.assertEqual((said[3:4], said[4:]), (real[3:4], words))
+
+    def _unsure(self, address: str) -> bool:
         try:
-            real = await self.in_thread(self._last_words, taken)
-        finally:
-            for each in taken:
-                each.close()
-        port = self.through(Error(kind="too-many-connections"))
-        with connect(port) as client:
-            self.assertEqual(await self.in_thread(client.recv, 4096), real)
+            socket.getnameinfo((address, 0), socket.NI_NAMEREQD)
+        except socket.gaierror as problem:
+            return problem.errno != socket.EAI_NONAME
+        return False
 
-    def _last_words(self, taken: list[socket.socket]) -> bytes:
-        said = [each.recv(4096) for each in taken]
-        return next(each for each in said if each[4] == 0xFF)
-
-    async def test_deadlock(self) -> None:
-        """1213 of a real deadlock, and that it rolls the transaction back."""
-        await self.run_sql(
-            self.server.port,
-            "CREATE TABLE locks (id INT PRIMARY KEY, n INT)",
-            "INSERT INTO locks VALUES (1, 0), (2, 0)",
-            "COMMIT",
-        )
-        real = await self.in_thread(self._deadlock)
-        said, left = await self.in_thread(
-            self._said_deadlock, self.through(only(Error(kind="deadlock"), "UPDATE"))
-        )
-        self.assertEqual(said, real)
-        self.assertEqual(left, ((0,),))
-
-    def _deadlock(self) -> object:
-        one = direct(self.server.port)
-        other: Any = direct(self.server.port)
-        with one, other, one.cursor() as first, other.cursor() as second:
-            first.execute("UPDATE locks SET n = 1 WHERE id = 1")
-            second.execute("UPDATE locks SET n = 1 WHERE id = 2")
-            # The second waits in a thread of the server: send, but do not read the answer yet.
-            other._execute_command(3, "UPDATE locks SET n = 2 WHERE id = 1")
-            return self._error_of(lambda: self._both(first, other))
-
-    def _both(self, first: Any, other: Any) -> None:
-        """Whoever is chosen as the victim raises."""
-        first.execute("UPDATE locks SET n = 2 WHERE id = 2")
-        other._read_query_result()
-
-    def _said_deadlock(self, port: int) -> tuple[object, Any]:
-        with direct(port) as connection, connection.cursor() as cursor:
-            cursor.execute("INSERT INTO locks VALUES (3, 3)")
-            said = self._error_of(lambda: cursor.execute("UPDATE locks SET n = 1 WHERE id = 1"))
-            cursor.execute("SELECT COUNT(*) FROM locks WHERE id = 3")
-            return said, cursor.fetchall()
-
-    def _error_of(self, ask: Callable[[], object]) -> object:
-        try:
-            ask()
-        except pymysql.err.MySQLError as problem:
-            return type(problem), problem.args
-        return None
-
-    async def test_texts(self) -> None:
-        """Errors that one statement can provoke have the same number and words."""
-        await self.run_sql(
-            self.server.port,
-            "CREATE TABLE words (id INT PRIMARY KEY)",
-            "INSERT INTO words VALUES (1)",
-            "COMMIT",
-        )
-        for kind, statement, before in (
-            ("duplicate-key", "INSERT INTO words VALUES (1)", "DO 1"),
-            ("syntax", "SELEKT 1", "DO 1"),
-            ("unknown-database", "USE nowhere", "DO 1"),
-            (
-                "statement-timeout",
-                "SELECT COUNT(*) FROM words, seq_1_to_10000000",
-                "SET max_statement_time = 0.01",
-            ),
-            ("lock-wait-timeout", "UPDATE words SET id = 2", "SET innodb_lock_wait_timeout = 0"),
-        ):
-            real = await self.in_thread(self._provoked, self.server.port, before, statement)
-            port = self.through(only(Error(kind=kind), statement.split()[0]))
-            said = await self.in_thread(self._provoked, port, before, statement)
-            self.assertEqual(said, real, kind)
-            self.assertIsNotNone(real, kind)
-
-    def _provoked(self, port: int, before: str, statement: str) -> object:
-        with direct(self.server.port) as holder, holder.cursor() as holding, direct(port) as connection:
-            if statement.startswith("UPDATE"):
-                holding.execute("SELECT * FROM words FOR UPDATE")
-            with connection.cursor() as cursor:
-                cursor.execute(before)
-                return self._error_of(lambda: cursor.execute(statement))
-
-    async def test_read_only(self) -> None:
-        """1290 of a server that is read only; SUPER may write, so it is another account that asks."""
-        await self.run_sql(self.server.port, "CREATE TABLE kept (id INT)", "SET GLOBAL read_only = 1")
-        port = self.through(only(Error(kind="read-only"), "INSERT"))
-        try:
-            real = await self.in_thread(self._insert_as_plain, self.server.port)
-        finally:
-            await self.run_sql(self.server.port, "SET GLOBAL read_only = 0")
-        self.assertEqual(await self.in_thread(self._insert_as_plain, port), real)
-
-    def _insert_as_plain(self, port: int) -> object:
-        return self._error_of(lambda: run_all(port, "INSERT INTO kept VALUES (1)", user="plain"))
-
-    async def test_access_denied(self) -> None:
-        """1045 has the words of the server, but for the host, which only it knows."""
-        port = self.through(only(Error(kind="access-denied"), "LOGIN"))
-        real = await self.in_thread(self._log_in, self.server.port, "wrong")
-        said = await self.in_thread(self._log_in, port, PASSWORD)
-        self.assertEqual(repr(said), repr(real).replace("127.0.0.1", "localhost"))
-
-    def _log_in(self, port: int, password: str) -> object:
-        return self._error_of(lambda: direct(port, password=password))
+    def _misbehave(self, source: str) -> None:
+        with socket.create_connection(("127.0.0.1", self.server.port), 30, (source, 0)) as client:
+            client.recv(4096)
+            client.sendall(samples.packets(b"nonsense", seq=1))
+            while client.recv(4096):
+                pass

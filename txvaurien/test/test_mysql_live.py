@@ -3,114 +3,20 @@
 from __future__ import annotations
 
 import subprocess
-import sys
-from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
-from random import Random
 from typing import Any
 
 from txvaurien.behaviors.abort import Abort
 from txvaurien.behaviors.error import Error
-from txvaurien.model import Direction, Frame
-from txvaurien.plan import Plan
-from txvaurien.protocols.base import Session
-from txvaurien.protocols.mysql import MySQL
-from txvaurien.protocols.mysql.session import MySQLSession
-from txvaurien.service import ProxyService
-from txvaurien.test.mysql_support import PASSWORD, USER, MariaDBCase, direct, only, run_all, through_c
+from txvaurien.test.mysql_captures import LiveCase
+from txvaurien.test.mysql_clients import scenario
+from txvaurien.test.mysql_support import PASSWORD, USER, direct, only, rows_cut, run_all, through_c
 from txvaurien.test.servers import require
-from txvaurien.testing import Conversation, Step, collect, runs, split
-
-#: Conversations that are longer are not split: what is in them is in shorter ones as well.
-_MOST = 200_000
 
 
-def recording(kept: list[list[Step]], **options: Any) -> MySQL:
-    """The protocol, which keeps what the links that are made from now on see."""
-
-    class RecordingSession(MySQLSession):
-        def __init__(self, options: MySQL) -> None:
-            super().__init__(options)
-            self.steps: list[Step] = []
-            kept.append(self.steps)
-
-        def receive(self, direction: Direction, data: bytes) -> Iterator[Frame]:
-            self.steps.append((direction, data))
-            return super().receive(direction, data)
-
-    class RecordingMySQL(MySQL, frozen=True, kw_only=True):
-        def session(self) -> Session:
-            return RecordingSession(self)
-
-    return RecordingMySQL(**options)
-
-
-class LiveCase(MariaDBCase):
-    """Tests of which each real conversation is fed again, in other pieces."""
-
-    def setUp(self) -> None:
-        """A server and a proxy."""
-        super().setUp()
-        self.captures: list[list[Step]] = []
-        self.services: list[ProxyService] = []
-        self.given_up: list[str] = []
-        self.proxied = self.watched()
-
-    def watched(self, plan: Plan | None = None, **options: Any) -> int:
-        """The port of a proxy that remembers what links see, and why they were given up."""
-        service = self.start_proxy(recording(self.captures, **options), self.server.port, plan)
-        return self._watch(service)
-
-    def _watch(self, service: ProxyService) -> int:
-        self.services.append(service)
-
-        def observe(name: str, link: int, fields: dict[str, Any]) -> None:
-            if name == "opaque":
-                self.given_up.append(fields["why"])
-
-        service.proxy.observers.append(observe)
-        assert service.port is not None
-        return service.port
-
-    def check_captures(self) -> None:
-        """All of it was framed, and is so in any other pieces; broken, it raises nothing but FramingError."""
-        self.assertEqual(self.given_up, [])
-        self.assertTrue(self.captures)
-        for number, capture in enumerate(self.captures):
-            expected = collect(MySQL().session(), capture)
-            self.assertEqual((expected.error, expected.faults), ("", []))
-            if sum(len(data) for _, data in capture) <= _MOST:
-                self._split(capture, Random(number))
-                self._break(capture, Random(number))
-
-    def _split(self, capture: Conversation, random: Random) -> None:
-        expected = collect(MySQL().session(), runs(capture))
-        for most in (1, 5, 1000):
-            pieces = split(capture, partial(random.randint, 1, most))
-            recorder = collect(MySQL().session(), pieces)
-            self.assertEqual(recorder.error, "")
-            self.assertEqual(
-                [each.summary() for each in recorder.seen], [each.summary() for each in expected.seen]
-            )
-
-    def _break(self, capture: Conversation, random: Random) -> None:
-        for _ in range(20):
-            broken = [(direction, bytearray(data)) for direction, data in capture if data]
-            data = random.choice(broken)[1]
-            data[random.randrange(len(data))] = random.randrange(256)
-            recorder = collect(MySQL().session(), [(direction, bytes(data)) for direction, data in broken])
-            for direction in Direction:
-                rest = recorder.session.rest(direction)
-                received, yielded = recorder.received[direction], recorder.yielded[direction]
-                self.assertTrue(received.startswith(yielded + rest))
-
-
-def scenario(name: str, port: int) -> str:
-    """What a client in a process of its own saw."""
-    command = [sys.executable, "-m", "txvaurien.test.mysql_clients", name, str(port)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    return done.stdout or done.stderr
+def _binary_row(number: int) -> bytes:
+    """A row of the binary protocol with one BIGINT."""
+    return b"\0\0" + number.to_bytes(8, "little")
 
 
 class LibraryTests(LiveCase):
@@ -320,6 +226,47 @@ class FaultTests(LiveCase):
             header = wire._read_bytes(4)
             packets.append(bytes(wire._read_bytes(int.from_bytes(header[:3], "little"))))
         return packets
+
+    async def test_rows(self) -> None:
+        """Rows that are cut: the client has those before, and its connection goes on."""
+        select = "SELECT seq FROM seq_1_to_100000"
+        port = self.watched(only(Error(kind="error-in-rows"), "SELECT", times=1))
+        self.assertEqual(await self.in_thread(rows_cut, port, select), ([1], 1317, 100_000))
+        port = self.watched(only(Error(kind="error-in-rows"), "SELECT", times=1))
+        self.assertEqual(await self.in_thread(self._compressed_rows, port, select), (1317, 100_000))
+        self.assertEqual(self.given_up, [])
+
+    def _compressed_rows(self, port: int, select: str) -> tuple[int, int]:
+        number = 0
+        with through_c(port, compress=True) as connection:
+            cursor = connection.cursor()
+            try:
+                cursor.execute(select)
+            except Exception as problem:
+                number = problem.args[0]
+            cursor.execute(select)
+            return number, len(cursor.fetchall())
+
+    async def test_fetched_rows(self) -> None:
+        """Rows of a cursor at the server are cut in the fetch that brings them; the cursor goes on."""
+        port = self.watched(only(Error(kind="error-in-rows"), "STMT_FETCH", times=1))
+        (row, error), later = await self.in_thread(self._fetch, port)
+        self.assertEqual((row, error[:1], later[0]), (_binary_row(1), b"\xff", _binary_row(6)))
+        self.assertEqual(self.given_up, [])
+
+    def _fetch(self, port: int) -> list[list[bytes]]:
+        """Open a cursor by hand and fetch from it twice: the packets of each answer."""
+        with direct(port) as connection:
+            wire: Any = connection
+            self._command(wire, 0x16, b"SELECT seq FROM seq_1_to_50")
+            number = self._packets(wire, 3)[0][1:5]
+            self._command(wire, 0x17, number + b"\1\1\0\0\0")
+            self._packets(wire, 3)
+            answers = []
+            for count in (2, 6):
+                self._command(wire, 0x1C, number + b"\5\0\0\0")
+                answers.append(self._packets(wire, count))
+        return answers
 
     async def test_lost_commit(self) -> None:
         """`abort` on COMMIT: the work is done, and the client does not know."""

@@ -1,4 +1,4 @@
-"""caching_sha2_password with a real client: no server of ours has it, so a small one plays its part."""
+"""caching_sha2_password with a real client; a small server plays the part of MySQL's own."""
 
 from __future__ import annotations
 
