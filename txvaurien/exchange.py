@@ -437,7 +437,8 @@ class LiveExchange:
         else:
             self._tell()
             log.failure("behavior {name} failed; the exchange goes on", failure, name=self.behavior.name)
-            self.link.broke(self, failure.getErrorMessage())
+            # Its words may be anybody's; the log has them.
+            self.link.broke(self, f"{type(failure.value).__name__} in {self.behavior.name}")
 
 
 def _shown(exchange: Exchange) -> str:

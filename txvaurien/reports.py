@@ -47,7 +47,7 @@ class Reports:
     def fired(self, link: Link, live: LiveExchange) -> None:
         """A rule has fired, and done or begun what it does first."""
         self.stats.fired += 1
-        activation, shown = live.activation, live.exchange.message.log_fields()
+        activation, shown = live.activation, _shown(live)
         if activation.awaited:
             # Not at once: it may turn out that it has not fired after all.
             self._proxy.clock.callLater(0, activation.tell_waiting)
@@ -95,3 +95,13 @@ class Reports:
             )
         for observer in self.observers:
             observer(event, link.number if link is not None else 0, fields)
+
+
+def _shown(live: LiveExchange) -> dict[str, str]:
+    """What the journal may show of an exchange: of its request, and the status of the reply if it has come."""
+    exchange = live.exchange
+    shown = exchange.message.log_fields()
+    if exchange.response is not None and exchange.request is not None:
+        status = exchange.response.log_fields().get("status", "")
+        shown |= {"status": status} if status else {}
+    return shown

@@ -91,6 +91,7 @@ class StatusTests(SynchronousTestCase):
         self.assertEqual(client.received, b"ok\nerror\n")
         (fields,) = proxy.named("fired")
         self.assertEqual((fields["exchange"], fields["verb"], fields["did"]), ("2", "GET", ["sleep 5"]))
+        self.assertEqual(fields["status"], "error")
 
     def test_reply_lost(self) -> None:
         """What the backend has carried out, and the client never hears of."""

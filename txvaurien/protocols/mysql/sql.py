@@ -16,6 +16,14 @@ GLANCE = 1024
 _LEAD = re.compile(rb"(?:[\s(;]+|/\*M?!\d*|/\*(?!M?!).*?\*/|--(?=\s).*?\n|#.*?\n)*", re.DOTALL)
 _WORD = re.compile(rb"[A-Za-z_]+")
 
+#: Quoted names, which are kept; texts and comments, also those that are cut off.
+_APART = re.compile(
+    rb"""`(?:[^`]|``)+` | '(?:[^']|'')*(?:'|\Z) | "(?:[^"]|"")*(?:"|\Z)
+    | /\*(?!M?!).*?(?:\*/|\Z) | --(?=\s).*?(?:\n|\Z) | \#.*?(?:\n|\Z)""",
+    re.DOTALL | re.VERBOSE,
+)
+_ESCAPED_QUOTE = re.compile(rb"\\(?=['\"])")
+
 _NAME = rb"((?:`(?:[^`]|``)+`|[\w$\x80-\xff]+)(?:\s*\.\s*(?:`(?:[^`]|``)+`|[\w$\x80-\xff]+))?)"
 _GAP = rb"(?:\s|/\*.*?\*/)+"
 
@@ -74,8 +82,19 @@ def first_word(statement: bytes) -> str:
 def table(statement: bytes) -> str | None:
     """The first table (database, procedure) of a statement; None where it is not plain to see."""
     pattern = _WHERE.get(first_word(statement))
-    found = pattern.search(statement, _start(statement), GLANCE) if pattern else None
+    if pattern is None:
+        return None
+    plain = _plain(statement)
+    found = pattern.search(plain, _start(plain), GLANCE)
     return unquoted(found[1]) if found else None
+
+
+def _plain(statement: bytes) -> bytes:
+    """A statement without its literals and comments: what stands there is no name, and may be a secret."""
+    # Whether a backslash escapes depends on the server's mode: behind such a quote nothing is plain.
+    escape = _ESCAPED_QUOTE.search(statement)
+    known = statement[: escape.end()] if escape else statement
+    return _APART.sub(lambda match: match[0] if match[0][:1] == b"`" else b" ", known)
 
 
 def unquoted(name: bytes) -> str:

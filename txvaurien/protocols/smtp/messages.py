@@ -42,6 +42,13 @@ _PATH = re.compile(
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
 
+#: Mechanisms of SASL that mail servers offer (IANA's registry), and XOAUTH2.
+_MECHANISM = re.compile(
+    r"PLAIN|LOGIN|CRAM-MD5|DIGEST-MD5|SCRAM-SHA-[0-9-]+(?:-PLUS)?|XOAUTH2|OAUTHBEARER|EXTERNAL"
+    r"|ANONYMOUS|GSSAPI|GSS-SPNEGO|GS2-KRB5(?:-PLUS)?|KERBEROS_V4|NTLM|OTP|SRP",
+    re.IGNORECASE,
+)
+
 #: What the reverse-path of a bounce is called, which has no mailbox.
 NULL_PATH = "<>"
 
@@ -83,6 +90,13 @@ class Command(Message):
         words = found["parameters"].split() if found else []
         pairs = (word.partition("=") for word in words)
         return {name.upper(): value for name, _, value in pairs}
+
+    def log_fields(self) -> dict[str, str]:
+        """Verb and target. What follows AUTH and is no mechanism may be a secret."""
+        fields = super().log_fields()
+        if self._verb == "AUTH" and not _MECHANISM.fullmatch(fields.get("target", "")):
+            fields.pop("target", None)
+        return fields
 
     def arguments(self) -> list[bytes]:
         """The words after the verb."""
