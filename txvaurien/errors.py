@@ -38,5 +38,9 @@ class NotLegal(Exception):
     """This kind of error cannot be said at this point. The rule does not fire."""
 
 
+class RuleGone(Exception):
+    """A rule was taken away, or has expired, before it fired as often as somebody waited for."""
+
+
 class ListenError(Exception):
     """The proxy or the control server cannot listen where it was told to."""

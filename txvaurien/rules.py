@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
 from txvaurien.behaviors.base import Behavior
-from txvaurien.errors import ConfigError
+from txvaurien.errors import ConfigError, RuleGone
 from txvaurien.model import Exchange, Hook
 from txvaurien.protocols.base import WireProtocol
 
@@ -190,7 +190,8 @@ class Activation:
         self.tally = Tally()
         #: The exchanges that it is doing something to.
         self.live: set[LiveExchange] = set()
-        #: Its time is over.
+        #: It fires no more: it was taken away, or has expired.
+        self.over = False
         self.expired = False
         #: What makes it expire.
         self.expiry: IDelayedCall | None = None
@@ -221,7 +222,10 @@ class Activation:
             self.tally.fired += by
 
     def when_fired(self, count: int) -> Deferred[int]:
-        """Fires with the number of times that the rule has fired, once that is at least `count`."""
+        """Fires with the number of times that the rule has fired, once that is at least `count`.
+
+        It may be cancelled. It fails with `RuleGone` when the rule can fire no more.
+        """
         waiting: Deferred[int] = Deferred(lambda deferred: self._waiting.remove((count, deferred)))
         self._waiting.append((count, waiting))
         self.tell_waiting()
@@ -239,14 +243,21 @@ class Activation:
             if self.tally.fired >= count:
                 self._waiting.remove(each)
                 waiting.callback(self.tally.fired)
+            elif self.over:
+                self._waiting.remove(each)
+                waiting.errback(
+                    RuleGone(f"the rule {self.key!r} is gone; it has fired {self.tally.fired} times")
+                )
 
     def release(self) -> None:
-        """The rule is gone: let go of everything it holds, now."""
+        """The rule is over: let go of everything it holds, now."""
+        self.over = True
         if self.expiry is not None and self.expiry.active():
             self.expiry.cancel()
         self.expiry = None
         for live in list(self.live):
             live.release()
+        self.tell_waiting()
 
     def applies(self, hooks: frozenset[Hook], exchange: Exchange) -> bool:
         """Whether it can act at one of these hooks of this exchange, and is meant to."""

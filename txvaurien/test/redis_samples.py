@@ -166,6 +166,11 @@ CONVERSATIONS: dict[str, Conversation] = {
         say(confirmed("unsubscribe", "b", 0, b">"), PONG),
         say(b">2\r\n+invalidate\r\n_\r\n", b"|1\r\n+a\r\n+b\r\n>2\r\n+tracking-redir-broken\r\n:7\r\n"),
     ],
+    "a message inside of EXEC": [
+        ask("HELLO 3", "SUBSCRIBE a", "MULTI", "PUBLISH a m", "PING", "EXEC", "GET k"),
+        say(b"%0\r\n", confirmed("subscribe", "a", 1, b">"), OK, QUEUED, QUEUED),
+        say(b"*2\r\n", array("message", "a", "m", kind=b">"), b":1\r\n", PONG, bulk("v")),
+    ],
     "a shard moves away": [
         ask("SSUBSCRIBE a b"),
         say(confirmed("ssubscribe", "a", 1), confirmed("ssubscribe", "b", 2)),
@@ -209,10 +214,26 @@ CONVERSATIONS: dict[str, Conversation] = {
         say(PONG, QUEUED, b"*1\r\n+OK\r\n"),
     ],
     "pubsub with replies off": [
-        ask("CLIENT REPLY OFF", "SUBSCRIBE a", "GET k", "CLIENT REPLY ON", "PING"),
-        say(confirmed("subscribe", "a", 1), OK, array("pong", "")),
+        ask("CLIENT REPLY OFF", "SUBSCRIBE a", "GET k", "CLIENT REPLY ON", "PING", "SUBSCRIBE b"),
+        say(confirmed("subscribe", "a", 1), array("message", "a", "m"), confirmed("subscribe", "b", 2)),
+        ask("UNSUBSCRIBE", "CLIENT REPLY ON", "PING"),
+        say(confirmed("unsubscribe", "a", 1), confirmed("unsubscribe", "b", 0), OK, PONG),
         ask("CLIENT REPLY OFF", "SUBSCRIBE", "RESET", "PING"),
         say(b"+RESET\r\n", PONG),
+    ],
+    "pubsub with replies off, RESP3": [
+        ask("HELLO 3", "CLIENT REPLY OFF", "SUBSCRIBE a", "GET k", "CLIENT REPLY ON", "PING"),
+        say(b"%0\r\n", confirmed("subscribe", "a", 1, b">"), OK, PONG),
+        ask("CLIENT REPLY OFF", "HELLO 2", "CLIENT REPLY ON", "UNSUBSCRIBE a", "CLIENT REPLY ON"),
+        say(confirmed("unsubscribe", "a", 0), OK),
+        *PROBE,
+    ],
+    "silence that is barred": [
+        ask("SUBSCRIBE a", "CLIENT REPLY OFF", "MULTI", "PING", "UNSUBSCRIBE a", "CLIENT REPLY SKIP"),
+        say(confirmed("subscribe", "a", 1), *[b"-ERR Can't execute\r\n"] * 2, array("pong", "")),
+        say(confirmed("unsubscribe", "a", 0)),
+        ask("GET k", "GET k"),
+        say(NULL),
     ],
     "silence refused": [ask("CLIENT REPLY OFF"), say(b"-NOAUTH Authentication required.\r\n"), *PROBE],
     "silence refused, too late": [
@@ -253,6 +274,39 @@ CONVERSATIONS: dict[str, Conversation] = {
     "not redis": [(TO_BACKEND, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")],
     "bad length": [(TO_BACKEND, cmd("GET a") + b"*1\r\n$x\r\n"), say(NULL)],
     "bad reply": [ask("GET a", "GET b"), say(NULL, b"HTTP/1.1 400 Bad Request\r\n\r\n")],
+}
+
+
+#: Commands, and the keys of each.
+KEYS: dict[str, str] = {
+    "GET k": "k",
+    "get k": "k",
+    "PING": "",
+    "GET": "",
+    "MSET a 1 b 2 c 3": "a b c",
+    "MSETEX 2 a 1 b 2 EX 10": "a b",
+    "BLPOP a b c 0": "a b c",
+    "LCS a b LEN": "a b",
+    "BITOP AND d a b": "d a b",
+    "EVAL script 2 a b c": "a b",
+    "EVAL script 0 a": "",
+    "EVAL script x a": "",
+    "EVAL script 99 a b": "",
+    "ZUNIONSTORE d 2 a b WEIGHTS 1 2": "d a b",
+    "LMPOP 2 a b LEFT": "a b",
+    "BLMPOP 0 1 a LEFT": "a",
+    "XREAD COUNT 2 BLOCK 0 STREAMS a b 0 0": "a b",
+    "XREADGROUP GROUP streams c STREAMS a >": "a",
+    "SORT k BY w_* LIMIT 0 5 STORE d": "k d",
+    "SORT k STORE": "k",
+    "GEORADIUS k 1 2 3 km STOREDIST d": "k d",
+    "MIGRATE h 1 k 0 5": "k",
+    "OBJECT ENCODING k": "k",
+    "OBJECT HELP": "",
+    "XGROUP CREATE k g $": "k",
+    "MEMORY USAGE k": "k",
+    "RENAME a b": "a b",
+    "JSON.SET k $ 1": "k",
 }
 
 

@@ -27,11 +27,12 @@ from txvaurien.behaviors.error import Error
 from txvaurien.behaviors.hang import Hang
 from txvaurien.behaviors.transient import Transient
 from txvaurien.blocking import Client
-from txvaurien.control.api import ControlService
-from txvaurien.plan import Plan, Rule
+from txvaurien.control.service import ControlService
+from txvaurien.plan import Plan
 from txvaurien.plugins import Registry
 from txvaurien.processes import start_proxy, stop_proxy
 from txvaurien.protocols.redis import Redis
+from txvaurien.rules import Rule
 from txvaurien.service import ProxyService
 from txvaurien.test.exceptions_redis import CUSTOM, EXPECTED
 from txvaurien.test.servers import RedisServer, free_port, require

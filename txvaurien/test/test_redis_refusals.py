@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -11,52 +11,9 @@ from txvaurien.model import Connect, Exchange, Frame, Refusal, Then
 from txvaurien.protocols.base import Session
 from txvaurien.protocols.redis import Redis
 from txvaurien.protocols.redis.catalogue import KINDS
+from txvaurien.test.redis_refused import EXECABORT, NOAUTH, READONLY, Refused
 from txvaurien.test.redis_samples import DISCARD, EMPTY, OK, PONG, QUEUED, ask, cmd, confirmed, say
 from txvaurien.testing import TO_BACKEND, TO_CLIENT, Recorder
-
-READONLY = b"-READONLY You can't write against a read only replica.\r\n"
-NOAUTH = b"-NOAUTH Authentication required.\r\n"
-EXECABORT = b"-EXECABORT Transaction discarded because of previous errors.\r\n"
-
-
-class Refused:
-    """A session in which some commands are refused before they are sent.
-
-    :param kinds: what is said to which verb.
-    """
-
-    def __init__(self, kinds: Mapping[str, str], text: str = "") -> None:
-        self.kinds = dict(kinds)
-        self.text = text
-        self.refusals: list[Refusal] = []
-        self.recorder = Recorder(Redis().session(), self._decide)
-        self.session = self.recorder.session
-
-    def _decide(self, session: Session, exchange: Exchange) -> bool:
-        kind = self.kinds.get(exchange.message.verb, "")
-        if kind:
-            self.refusals.append(session.refuse(exchange, kind, self.text))
-        return bool(kind)
-
-    def ask(self, *commands: str) -> bytes:
-        """The client sends these; return what the backend gets of it, without what it is told."""
-        before = len(self.recorder.forwarded[TO_BACKEND])
-        self.recorder.feed(*ask(*commands))
-        return bytes(self.recorder.forwarded[TO_BACKEND][before:])
-
-    def say(self, *replies: bytes) -> bytes:
-        """The backend says this; return what the client gets of it."""
-        before = len(self.recorder.forwarded[TO_CLIENT])
-        self.recorder.feed(*say(*replies))
-        return bytes(self.recorder.forwarded[TO_CLIENT][before:])
-
-    def late(self, number: int, kind: str = "loading") -> Refusal:
-        """Refuse the exchange that was seen as `number`, which the backend has."""
-        return self.session.refuse(self.recorder.seen[number].exchange, kind)
-
-    def statuses(self) -> list[str]:
-        """What became of each exchange."""
-        return [seen.status for seen in self.recorder.seen]
 
 
 class PlainTests(SynchronousTestCase):
@@ -328,58 +285,17 @@ class SentTests(SynchronousTestCase):
         refused.ask("MULTI", "SET a 1")
         self.assertRaises(NotLegal, refused.late, 0)
 
-
-class SilentTests(SynchronousTestCase):
-    """Refusals where the client gets no replies."""
-
-    def test_off(self) -> None:
-        """The server says nothing there, neither do we; nor in answer to what would turn replies on."""
-        refused = Refused({"SET": "readonly"})
-        refused.ask("CLIENT REPLY OFF", "SET a 1", "GET a")
-        self.assertEqual(refused.refusals, [Refusal(b"")])
-        refused.kinds = {"CLIENT": "noauth"}
-        refused.ask("CLIENT REPLY ON", "PING")
-        self.assertEqual(refused.refusals[1:], [Refusal(b"")])
-        self.assertFalse(refused.recorder.seen[-1].replies)
-
-    def test_skip(self) -> None:
-        """The refused command was the one to be skipped; the backend is given an empty one for it."""
-        refused = Refused({"SET": "readonly"})
-        refused.ask("CLIENT REPLY SKIP", "SET a 1", "GET a")
-        self.assertEqual(refused.refusals, [Refusal(b"", EMPTY)])
-        self.assertEqual(refused.say(b"$-1\r\n"), b"$-1\r\n")
-        self.assertEqual(refused.recorder.seen[-1].reply, b"$-1\r\n")
-
-    def test_silence_refused(self) -> None:
-        """A refused CLIENT REPLY OFF changes nothing, and the error is heard."""
-        refused = Refused({"CLIENT": "noauth"})
-        refused.ask("CLIENT REPLY OFF", "GET a")
-        self.assertEqual(refused.refusals, [Refusal(NOAUTH)])
-        self.assertEqual(refused.say(b"$-1\r\n"), b"$-1\r\n")
-
-    def test_silence_not_refused(self) -> None:
-        """While other replies are due, the error would come before them: then it is not legal."""
-        refused = Refused({"CLIENT": "noauth"})
-        self.assertRaises(NotLegal, refused.ask, "GET a", "CLIENT REPLY OFF")
-
-    def test_transaction(self) -> None:
-        """A spoilt transaction is discarded in silence as well."""
-        refused = Refused({"SET": "oom"})
-        refused.ask("CLIENT REPLY OFF", "MULTI", "SET a 1")
-        self.assertEqual(refused.ask("EXEC", "CLIENT REPLY ON"), DISCARD + cmd("CLIENT REPLY ON"))
-        self.assertEqual(refused.say(OK), OK)
-        refused.kinds = {"EXEC": "oom"}
-        refused.ask("CLIENT REPLY OFF", "MULTI", "SET a 1", "EXEC", "CLIENT REPLY ON")
-        self.assertEqual(refused.refusals[-1], Refusal(b"", DISCARD))
-        self.assertEqual(refused.say(OK), OK)
-
-    def test_skipped_multi(self) -> None:
-        """MULTI was not answered, but the DISCARD that undoes it is."""
+    def test_multi_without_effect(self) -> None:
+        """A MULTI that a subscribed client cannot have, or that was refused, leaves nothing to discard."""
         refused = Refused({})
-        refused.ask("CLIENT REPLY SKIP", "MULTI")
-        self.assertEqual(refused.late(1, "noauth"), Refusal(b"", DISCARD))
-        refused.ask("PING")
-        self.assertEqual(refused.say(OK, PONG), PONG)
+        refused.ask("SUBSCRIBE a")
+        refused.say(confirmed("subscribe", "a", 1))
+        refused.ask("MULTI", "PING")
+        self.assertRaises(NotLegal, refused.late, 1)
+        refused = Refused({})
+        refused.ask("MULTI")
+        refused.say(NOAUTH)
+        self.assertRaises(NotLegal, refused.late, 0, "noperm")
 
 
 class WithdrawTests(SynchronousTestCase):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from random import Random
 from typing import ClassVar
 
@@ -10,33 +9,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien.model import Exchange
 from txvaurien.protocols.base import Session
 from txvaurien.protocols.redis import Redis
 from txvaurien.protocols.redis.messages import Request
-from txvaurien.protocols.redis.session import RedisSession
 from txvaurien.test.redis_samples import (
     CONVERSATIONS,
     DISCARD,
     EMPTY,
     OK,
-    PONG,
     PROBE,
     VALUES,
     array,
     ask,
+    bulk,
     cmd,
     say,
     steady,
     values,
 )
+from txvaurien.test.redis_told import told
 from txvaurien.testing import (
     TO_BACKEND,
     TO_CLIENT,
     Conversation,
-    Recorder,
     SessionLaws,
-    Step,
     collect,
     split,
 )
@@ -68,14 +64,6 @@ class SilenceLaws(RedisLaws):
 
     conversations = SILENCES
     cut_short = frozenset({"noauth"})
-
-
-def told(*steps: Step) -> Recorder:
-    """What was seen of a conversation, which must have been understood."""
-    recorder = Recorder(Redis().session()).play(steps)
-    assert not recorder.error, recorder.error
-    assert not recorder.faults, recorder.faults
-    return recorder
 
 
 class MatchingTests(SynchronousTestCase):
@@ -162,6 +150,11 @@ class MatchingTests(SynchronousTestCase):
             "*TRACKING-REDIR-BROKEN: ",
         )
 
+    def test_message_inside_of_exec(self) -> None:
+        """A transaction that publishes to its own client: the message is in the reply, and not counted."""
+        recorder = told(*CONVERSATIONS["a message inside of EXEC"])
+        self.assertEqual([seen.reply for seen in recorder.seen[-1:]], [bulk("v")])
+
     def test_shard_moves(self) -> None:
         """An end of a subscription that nobody asked for is counted, and is nobody's reply."""
         self.assertTold(
@@ -224,18 +217,55 @@ class MatchingTests(SynchronousTestCase):
         self.assertEqual(silent, "CLIENT SET CLIENT - CLIENT CLIENT PING CLIENT CLIENT RESET CLIENT MULTI")
 
     def test_pubsub_with_replies_off(self) -> None:
-        """Confirmations come with replies off, errors do not."""
+        """Confirmations come with replies off, errors do not: subscribed in RESP2, nothing turns them on."""
         self.assertTold(
             "pubsub with replies off",
+            "CLIENT: silent",
+            "SUBSCRIBE a",
+            "GET k: silent",
+            "CLIENT: silent",
+            "PING: silent",
+            "SUBSCRIBE b",
+            "*MESSAGE a: ",
+            "UNSUBSCRIBE",
+            "CLIENT",
+            "PING",
+            "CLIENT: silent",
+            "SUBSCRIBE: silent",
+            "RESET",
+            "PING",
+        )
+
+    def test_pubsub_with_replies_off_resp3(self) -> None:
+        """In RESP3 a subscribed client may ask for anything, until it goes back to RESP2."""
+        self.assertTold(
+            "pubsub with replies off, RESP3",
+            "HELLO",
             "CLIENT: silent",
             "SUBSCRIBE a",
             "GET k: silent",
             "CLIENT",
             "PING",
             "CLIENT: silent",
-            "SUBSCRIBE: nothing",
-            "RESET",
+            "HELLO: silent",
+            "CLIENT: silent",
+            "UNSUBSCRIBE a",
+            "CLIENT",
             "PING",
+        )
+
+    def test_silence_barred(self) -> None:
+        """A subscribed client of RESP2 is told that it can have neither silence nor a transaction."""
+        self.assertTold(
+            "silence that is barred",
+            "SUBSCRIBE a",
+            "CLIENT: ERR",
+            "MULTI: ERR",
+            "PING",
+            "UNSUBSCRIBE a",
+            "CLIENT: silent",
+            "GET k: silent",
+            "GET k",
         )
 
     def test_silence_refused(self) -> None:
@@ -245,6 +275,12 @@ class MatchingTests(SynchronousTestCase):
     def test_forbidden_behind_a_silence(self) -> None:
         """A command behind a silence can be forbidden without that."""
         self.assertTold("forbidden behind a silence", "CLIENT: silent", "SET a: silent", "GET b: NOPERM")
+
+    def test_error_behind_a_silence(self) -> None:
+        """What there is nothing wrong with was not meant by an error about its arguments."""
+        error = b"-ERR wrong number of arguments for 'client|reply' command\r\n"
+        recorder = told(ask("CLIENT REPLY SKIP", "SET a 1", "CLIENT REPLY", "GET a"), say(error, bulk("1")))
+        self.assertEqual([seen.reply for seen in recorder.seen], [b"", b"", error, bulk("1")])
 
     def test_handshake(self) -> None:
         """Logging in is marked as such, for rules to leave it alone."""
@@ -261,94 +297,6 @@ class MatchingTests(SynchronousTestCase):
         self.assertEqual([seen.replies for seen in recorder.seen], [True, False])
         self.assertEqual(recorder.seen[0].reply, b"*2\r\n$1\r\na\r\n$5\r\nab")
         self.assertEqual((recorder.held(TO_BACKEND), recorder.held(TO_CLIENT)), (0, 0))
-
-
-class OpaqueTests(SynchronousTestCase):
-    """What cannot be followed is said to be so, behind the last message that can."""
-
-    def assertEnds(self, name: str, why: str, *verbs: str) -> None:
-        """After exactly these requests."""
-        recorder = collect(Redis().session(), CONVERSATIONS[name])
-        self.assertIn(why, recorder.error)
-        self.assertEqual([seen.verb for seen in recorder.seen], list(verbs))
-
-    def test_replication(self) -> None:
-        """Behind PSYNC comes a stream of another kind. PSYNC itself is still a message."""
-        self.assertEnds("replication", "replication stream", "PING", "PSYNC")
-
-    def test_trouble_in_exec(self) -> None:
-        """A subscription that takes effect inside of EXEC breaks its reply."""
-        self.assertEnds("trouble in EXEC", "SUBSCRIBE takes effect", "MULTI", "SUBSCRIBE", "EXEC")
-        for command in ("CLIENT REPLY OFF", "MONITOR", "PUNSUBSCRIBE", "HELLO 3"):
-            recorder = Recorder(Redis().session()).play([ask("MULTI", command, "EXEC")])
-            self.assertIn("takes effect inside of the reply to EXEC", recorder.error)
-            told(ask("MULTI", command, "DISCARD", "PING"))
-
-    def test_stray(self) -> None:
-        """A reply that nobody asked for ends it, and is not lost."""
-        recorder = collect(Redis().session(), CONVERSATIONS["stray"])
-        self.assertIn("nobody asked for", recorder.error)
-        self.assertEqual(recorder.session.rest(TO_CLIENT), OK)
-
-    def test_silence_too_late(self) -> None:
-        """A silence that was not granted, and was relied on, leaves replies nobody waits for."""
-        recorder = collect(Redis().session(), CONVERSATIONS["silence refused, too late"])
-        self.assertIn("CLIENT was refused by the server, and 1 requests", recorder.error)
-
-    def test_withdrawn(self) -> None:
-        """A PSYNC that the backend never hears of ends nothing."""
-        recorder = Recorder(Redis().session(), _withdraw(b"PSYNC"))
-        recorder.play([ask("PSYNC ? -1", "PING"), say(PONG)])
-        self.assertEqual((recorder.error, recorder.seen[1].reply), ("", PONG))
-
-
-def _withdraw(word: bytes) -> Callable[[Session, Exchange], bool]:
-    """Keep requests of this name from the backend."""
-
-    def decide(session: Session, exchange: Exchange) -> bool:
-        wanted = isinstance(exchange.request, Request) and exchange.request.args[0] == word
-        if wanted:
-            session.withdraw(exchange)
-        return wanted
-
-    return decide
-
-
-class LazyTests(SynchronousTestCase):
-    """What a request changes depends on whether the backend gets it."""
-
-    def test_decided_later(self) -> None:
-        """A MULTI that is withdrawn begins no transaction: the next request is not queued."""
-        session = Redis().session()
-        frames = iter(session.receive(TO_BACKEND, cmd("MULTI") + cmd("EVALSHA x 1 k")))
-        multi = next(frames).exchange
-        assert multi is not None
-        session.withdraw(multi)
-        evalsha = next(frames).exchange
-        assert evalsha is not None
-        self.assertIn("noscript", session.legal(evalsha))
-
-    def test_taken_up_again(self) -> None:
-        """A link may drop the frames it has not taken, and ask anew when more has come."""
-        data = b"".join(cmd(each) for each in ("CLIENT REPLY SKIP", "GET a", "MULTI", "GET b", "EXEC"))
-        session = Redis().session()
-        seen = []
-        chunks: list[bytes] = [data, *[b""] * 4]
-        for chunk in chunks:
-            frame = next(iter(session.receive(TO_BACKEND, chunk)))
-            assert frame.exchange is not None
-            seen.append((frame.exchange.message.verb, frame.exchange.replies))
-        self.assertEqual(
-            seen, [("CLIENT", False), ("GET", False), ("MULTI", True), ("GET", True), ("EXEC", True)]
-        )
-        self.assertEqual(session.rest(TO_BACKEND), b"")
-
-    def test_fire_and_forget(self) -> None:
-        """Any number of requests that are not answered take no room."""
-        session = RedisSession()
-        for _ in session.receive(TO_BACKEND, cmd("CLIENT REPLY OFF") + cmd("SET a 1") * 10_000):
-            pass
-        self.assertEqual(len(session._matcher.pending), 1)
 
 
 class RandomTests(SynchronousTestCase):

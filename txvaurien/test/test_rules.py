@@ -13,7 +13,7 @@ from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.dummy import Dummy
 from txvaurien.behaviors.error import Error
 from txvaurien.behaviors.hang import Hang
-from txvaurien.errors import ConfigError
+from txvaurien.errors import ConfigError, RuleGone
 from txvaurien.mix import Share
 from txvaurien.model import Then
 from txvaurien.plan import Plan
@@ -207,6 +207,19 @@ class LifeTests(SynchronousTestCase):
         never.cancel()
         self.failureResultOf(never, CancelledError)
         self.assertFalse(activation.awaited)
+
+    def test_waiting_in_vain(self) -> None:
+        """Whoever waits for a rule that is taken away, or expires, is told."""
+        proxy = MemoryProxy()
+        removed = proxy.proxy.add_rule(Rule(Delay(), name="a"))
+        expiring = proxy.proxy.add_rule(Rule(Delay(), name="b", lifetime=5))
+        waits = [removed.when_fired(1), expiring.when_fired(1)]
+        proxy.proxy.remove_rule("a")
+        self.assertIn("'a' is gone", self.failureResultOf(waits[0], RuleGone).getErrorMessage())
+        proxy.pass_time(5)
+        self.failureResultOf(waits[1], RuleGone)
+        self.failureResultOf(expiring.when_fired(1), RuleGone)
+        self.assertEqual(self.successResultOf(expiring.when_fired(0)), 0)
 
     def test_a_misfire_is_not_waited_for(self) -> None:
         """A kind that cannot be said there does not count."""

@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from txvaurien.model import Exchange, Frame
-from txvaurien.protocols.redis.forecast import PUBSUB, SUBSCRIBING, Forecast, Transaction
+from txvaurien.protocols.redis.forecast import (
+    ENDING,
+    PUBSUB,
+    SUBSCRIBING,
+    Forecast,
+    Transaction,
+    reply_mode,
+    resp3_after,
+)
 from txvaurien.protocols.redis.heads import first_word
 from txvaurien.protocols.redis.matching import Matcher
 from txvaurien.protocols.redis.messages import Request
-from txvaurien.protocols.redis.pending import Awaited, Change, Confirmations, Discarded, Opening, Silent
+from txvaurien.protocols.redis.pending import (
+    Awaited,
+    Barred,
+    Change,
+    Confirmations,
+    Discarded,
+    Opening,
+    Silent,
+)
 
 DISCARD = b"*1\r\n$7\r\nDISCARD\r\n"
 
@@ -15,6 +31,15 @@ DISCARD = b"*1\r\n$7\r\nDISCARD\r\n"
 SPECIAL = PUBSUB | frozenset(
     [b"", *b"AUTH HELLO RESET MULTI EXEC CLIENT MONITOR SYNC PSYNC REPLCONF".split()]
 )
+
+#: What a subscribed client of RESP2 cannot have, of what changes a mode.
+_BARRED = frozenset(b"CLIENT MULTI MONITOR HELLO SYNC PSYNC REPLCONF".split())
+
+#: What changes the mode that the server is in, once it is carried out.
+_CHANGING = frozenset({b"HELLO", b"RESET", b"MONITOR", b"DISCARD"})
+
+#: What takes no arguments.
+_ALONE = frozenset({b"DISCARD", b"RESET"})
 
 _HANDSHAKE = frozenset({b"AUTH", b"HELLO"})
 
@@ -32,7 +57,7 @@ class Queued(Request):
 class Asking:
     """Takes requests that may be more than a command and its reply."""
 
-    __slots__ = ("_awaited", "edits", "forecast", "latest", "matcher", "plain", "undecided")
+    __slots__ = ("_awaited", "_word", "edits", "forecast", "latest", "matcher", "plain", "undecided")
 
     def __init__(self) -> None:
         self.forecast = Forecast()
@@ -44,6 +69,7 @@ class Asking:
         #: The last request, and what is awaited for it.
         self.latest: Exchange | None = None
         self._awaited: Awaited | None = None
+        self._word = b""
         #: The same, until the next frame is asked for: only then it is known that the
         #: backend gets it, and so what the requests after it mean.
         self.undecided: Exchange | None = None
@@ -53,9 +79,16 @@ class Asking:
         forecast, word = self.forecast, first_word(raw)
         transaction = forecast.transaction
         request = Request(raw) if transaction is None else Queued(raw, transaction)
+        barred = word in _BARRED and transaction is None and forecast.barred
+        if barred or _is_wrong(word, request):
+            # It will be answered by an error, and change nothing.
+            word = b"-"
         replies = forecast.answers(word, request)
         self.latest = exchange = Exchange(request, replies=replies, handshake=word in _HANDSHAKE)
+        self._word = word
         self._awaited = self._await(word, exchange, request)
+        if barred and replies:
+            self._awaited = Barred(exchange, first_word(raw))
         if word:
             self.matcher.expect(self._awaited)
         if word in SPECIAL or not forecast.plain:
@@ -67,16 +100,19 @@ class Asking:
         forecast = self.forecast
         if not exchange.replies:
             return Silent(exchange, word)
-        if forecast.queues(word):
-            return exchange
+        # Behind MULTI as well: they are only queued, unless MULTI was refused. The reply tells.
         if word in PUBSUB:
-            left = max(request.count - 1, word in SUBSCRIBING)
-            return Confirmations(exchange, word, left, forecast.quiet)
+            return Confirmations(exchange, word, request.count - 1, forecast.quiet)
+        if word in _CHANGING:
+            ended = forecast.transaction if word in ENDING else None
+            return Change(exchange, word, resp3_after(word, request), ended)
         if word == b"MULTI" and forecast.transaction is None:
             return Opening(exchange, word)
         if forecast.dirty and is_exec(request):
             return Discarded(exchange, word)
-        return Change(exchange, word) if word in (b"HELLO", b"RESET", b"MONITOR") else exchange
+        if word == b"CLIENT" and reply_mode(request):
+            return Change(exchange, word, None, None)
+        return exchange
 
     def settle(self) -> None:
         """The last request goes to the backend, if nobody has said otherwise by now.
@@ -87,21 +123,23 @@ class Asking:
         request = exchange.request if exchange is not None else None
         if exchange is None or not isinstance(request, Request):
             return
-        word = first_word(request.raw)
+        word = self._word
         queued = self.forecast.queues(word)
         self.forecast.apply(word, request)
         if isinstance(self._awaited, Opening):
             self._awaited.transaction = self.forecast.transaction
-        if not exchange.replies and not queued:
-            self._silently(word, exchange)
+        silent = self.matcher.pending[-1] if self.matcher.pending else None
+        if isinstance(silent, Silent) and not exchange.replies and not queued and word in _CHANGING:
+            silent.changes(word, resp3_after(word, request))
         self.review()
 
-    def _silently(self, word: bytes, exchange: Exchange) -> None:
-        """Nothing will tell when it is done: take it as done."""
-        if word == b"HELLO":
-            self.matcher.greet(exchange)
-        elif word == b"RESET":
-            self.matcher.reset()
+    def opens(self, exchange: Exchange) -> bool:
+        """Whether this is a MULTI that begins a transaction, and that nothing has been sent behind."""
+        opening, request = self._awaited, exchange.request
+        if isinstance(opening, Opening) and opening.transaction is not None and opening.transaction.vain:
+            return False
+        whole = isinstance(request, Request) and request.count == 1
+        return self.latest is exchange and self._word == b"MULTI" and whole
 
     def forget(self, exchange: Exchange) -> None:
         """The backend never hears of the last request."""
@@ -116,6 +154,13 @@ class Asking:
         self.edits = self.forecast.dirty or self.matcher.edits > 0
 
 
+def _is_wrong(word: bytes, request: Request) -> bool:
+    """Whether it has too few or too many arguments for what it would change."""
+    if word in SUBSCRIBING:
+        return request.count == 1
+    return word in _ALONE and request.count != 1
+
+
 def is_exec(request: Request) -> bool:
-    """Whether it is EXEC, and one that the server takes."""
-    return first_word(request.raw) == b"EXEC" and request.count == 1
+    """Whether it ends a transaction by carrying it out, or by an error of its own."""
+    return first_word(request.raw) == b"EXEC"

@@ -119,7 +119,9 @@ class KeySpec:
             return []
         if self.counted:
             number = int(args[first]) if args[first].isdigit() else 0
-            return list(args[first + 1 : first + 1 + number * self.step : self.step])
+            end = first + 1 + number * self.step
+            # More than there are arguments is an error, and names no keys.
+            return list(args[first + 1 : end : self.step]) if end <= count else []
         if self.half:
             return list(args[first : first + (count - first) // 2])
         end = first + 1 if self.last is None else count + self.last + 1

@@ -7,11 +7,12 @@ from collections import deque
 
 from txvaurien.errors import FramingError
 from txvaurien.model import Exchange, Frame
-from txvaurien.protocols.redis.forecast import PUBSUB, Forecast
+from txvaurien.protocols.redis.forecast import PUBSUB, UNSUBSCRIBING, Forecast
 from txvaurien.protocols.redis.heads import error_code, scalars, text, value_at
 from txvaurien.protocols.redis.messages import Reply, Request, Unasked
 from txvaurien.protocols.redis.pending import (
     Awaited,
+    Barred,
     Change,
     Confirmations,
     Discarded,
@@ -27,6 +28,19 @@ _MONITOR_LINE = re.compile(rb"\+\d+\.\d+ \[")
 
 #: What arrays begin with that a subscribed client of RESP2 gets without having asked.
 _MESSAGES = frozenset({b"MESSAGE", b"PMESSAGE", b"SMESSAGE"})
+
+_QUEUED = b"+QUEUED\r\n"
+
+#: Replies that are known before, if they are no errors. (CLIENT is here only as CLIENT REPLY ON.)
+_CERTAIN = {
+    b"CLIENT": b"+OK\r\n",
+    b"DISCARD": b"+OK\r\n",
+    b"MONITOR": b"+OK\r\n",
+    b"RESET": b"+RESET\r\n",
+}
+
+#: What is said of a command that there is nothing wrong with.
+_REJECTED = re.compile(rb"-NOPERM |-ERR Can't execute |-ERR unknown ")
 
 _EDITED = (Discarded, Swallowed)
 
@@ -105,7 +119,10 @@ class Matcher:
             frame = self._push(raw, last) or self._message(raw, last)
         elif kind == b"+" and self.monitoring and _MONITOR_LINE.match(raw, at):
             frame = self._sent_unasked(Unasked(raw, b"MONITOR"), raw, last)
-        return frame or self._skip_silent(raw) or self._answer(raw, last)
+        frame = frame or self._skip_silent(raw) or self._answer(raw, last)
+        if not self.pending:
+            self.forecast.learn(self.resp3, self.monitoring, bool(self.subscriptions))
+        return frame
 
     def more(self, raw: bytes, last: bool) -> Frame:
         """The frame for a further piece of that reply."""
@@ -128,7 +145,13 @@ class Matcher:
     @property
     def _in_pubsub(self) -> bool:
         """Whether an array may be a message or a confirmation: in RESP3 those are pushes."""
-        return not self.resp3 and (bool(self.subscriptions) or isinstance(self._head(), Confirmations))
+        resp2 = not self.resp3
+        for each in self.pending:
+            if not isinstance(each, Silent):
+                return resp2 and (bool(self.subscriptions) or isinstance(each, Confirmations))
+            # Somewhere along these RESP3 may have been left.
+            resp2 = resp2 or each.resets or each.resp3 is False
+        return resp2 and bool(self.subscriptions)
 
     def _head(self) -> Awaited | None:
         """What is awaited next, of what will be answered."""
@@ -145,9 +168,11 @@ class Matcher:
         head = self._head()
         if not isinstance(head, Confirmations) or head.word != word or head.exchange is None:
             self._confirmed(word, words)
+            if word in UNSUBSCRIBING:
+                self.forecast.unsubscribed(word, words[1:2])
             return self._sent_unasked(Unasked(raw, word, words[1:2]), raw, last)
         while isinstance(self.pending[0], Silent):
-            self.pending.popleft()
+            self._drop(self.pending[0])
         begins = not head.begun
         head.begun = True
         if begins:
@@ -186,15 +211,27 @@ class Matcher:
         pending = self.pending
         while pending:
             head = pending[0]
-            if isinstance(head, Silent) and not _refuses(head, raw):
-                pending.popleft()
+            if isinstance(head, Silent) and not _refuses(head, raw, len(pending) == 1):
+                self._drop(head)
             elif isinstance(head, Confirmations) and head.quiet and not head.begun:
                 # It was an error, which nobody was told.
                 pending.popleft()
+                if head.exchange is not None and isinstance(head.exchange.request, Request):
+                    self._unconfirmed(head, head.exchange.request)
                 return self._answered(head, b"", True)
             else:
                 break
         return None
+
+    def _drop(self, silent: Silent) -> None:
+        """These have been carried out."""
+        self.pending.popleft()
+        if silent.resets:
+            self._reset()
+        if silent.resp3 is not None:
+            self.resp3 = silent.resp3
+        self.monitoring = self.monitoring or silent.monitors
+        self.review()
 
     def _answer(self, raw: bytes, last: bool) -> Frame:
         if not self.pending:
@@ -223,7 +260,7 @@ class Matcher:
         """A server that takes no more clients says so before it was asked for anything."""
         code = error_code(raw)
         if self.spoken or not code:
-            raise FramingError(f"a reply that nobody asked for: {text(raw[:32])!r}")
+            raise FramingError("a reply that nobody asked for")
         return self._sent_unasked(Unasked(raw, code.encode()), raw, last)
 
     def _check_refused(self, head: Silent) -> None:
@@ -236,37 +273,89 @@ class Matcher:
             self.forecast.muted = self.forecast.skipping = False
 
     def _change(self, head: Expected, raw: bytes) -> None:
-        failed = bool(error_code(raw))
-        if isinstance(head, Opening):
-            if failed and head.transaction is not None and self.forecast.transaction is head.transaction:
-                self.forecast.transaction = None
-        elif isinstance(head, Change) and head.exchange is not None:
-            if failed:
-                self.forecast.monitoring = self.forecast.monitoring and head.word != b"MONITOR"
-            elif head.word == b"RESET":
-                self.reset()
-            elif head.word == b"MONITOR":
-                self.monitoring = True
-            else:
-                self.greet(head.exchange)
+        """Modes follow from the reply to this."""
+        request = head.exchange.request if head.exchange is not None else None
+        if not isinstance(request, Request) or raw == _QUEUED:
+            return
+        if error_code(raw):
+            if not isinstance(head, Barred):
+                self._failed(head, request)
+        elif isinstance(head, Barred) or raw != _CERTAIN.get(head.word, raw):
+            raise FramingError(f"{text(head.word)} was answered as it never is")
+        elif head.word == b"RESET":
+            self._reset()
+        elif head.word == b"MONITOR":
+            self.monitoring = True
+        elif isinstance(head, Change) and head.resp3 is not None:
+            self.resp3 = head.resp3
         self.review()
 
-    def greet(self, exchange: Exchange) -> None:
-        """HELLO was carried out: it may say which protocol is spoken from now on."""
-        request = exchange.request
-        if isinstance(request, Request) and len(request.args) > 1:
-            self.resp3 = request.args[1] == b"3"
-        self.review()
+    def _failed(self, head: Expected, request: Request) -> None:
+        """It was foreseen that this would be carried out.
 
-    def reset(self) -> None:
-        """RESET was carried out."""
+        :raises FramingError: something behind it cannot be followed because of that.
+        """
+        forecast = self.forecast
+        if isinstance(head, Opening) and head.transaction is not None:
+            if head.transaction.fragile:
+                raise _relied_on(head)
+            head.transaction.vain = True
+            if forecast.transaction is head.transaction:
+                forecast.transaction = None
+        elif isinstance(head, Confirmations):
+            self._unconfirmed(head, request)
+        elif head.word == b"MONITOR":
+            self._doubt(head)
+            forecast.monitoring = self.monitoring
+        elif isinstance(head, Change):
+            self._unchanged(head)
+
+    def _unconfirmed(self, head: Confirmations, request: Request) -> None:
+        """SUBSCRIBE or UNSUBSCRIBE was refused."""
+        if head.word in UNSUBSCRIBING:
+            if self.subscriptions.standing(head.word):
+                self._doubt(head, Expected)
+                self.forecast.stays_subscribed(head.word, request.args[1:])
+        else:
+            # Where nothing is said of errors, nothing tells either what was barred behind this.
+            self._doubt(head, Silent if head.quiet else Barred)
+            if not self.subscriptions.standing(head.word):
+                self.forecast.unsubscribed(head.word, request.args[1:])
+
+    def _unchanged(self, head: Change) -> None:
+        """HELLO, RESET or DISCARD was refused."""
+        forecast, ended = self.forecast, head.transaction
+        if ended is not None and not ended.vain:
+            if self.pending:
+                raise _relied_on(head)
+            forecast.transaction = ended
+        if head.word == b"RESET":
+            self._doubt(head, Expected)
+            forecast.learn(self.resp3, self.monitoring, bool(self.subscriptions))
+        elif head.resp3 is not None and head.resp3 is not self.resp3:
+            if self.subscriptions or any(isinstance(each, Confirmations) for each in self.pending):
+                self._doubt(head)
+            if not any(isinstance(each, Change | Silent) and each.resp3 is not None for each in self.pending):
+                forecast.resp3 = self.resp3
+
+    def _doubt(self, failed: Expected, *kinds: type[Expected]) -> None:
+        """What was refused counted in what is awaited now, if it is one of these."""
+        if any(isinstance(each, kinds or (Silent, Barred, Opening)) for each in self.pending):
+            raise _relied_on(failed)
+
+    def _reset(self) -> None:
         self.resp3 = self.monitoring = False
         self.subscriptions.clear()
-        self.review()
 
     def review(self) -> None:
         """Modes may have changed."""
         self.calm = not self.monitoring and (self.resp3 or not self.subscriptions)
+
+
+def _relied_on(refused: Expected) -> FramingError:
+    return FramingError(
+        f"{text(refused.word)} was refused by the server, and requests were sent behind it as if it were not"
+    )
 
 
 def _as_exec(raw: bytes) -> bytes:
@@ -282,11 +371,16 @@ def _targets(kind: bytes, words: list[bytes]) -> list[bytes]:
     return words[at : at + 1] if kind in _MESSAGES else []
 
 
-def _refuses(silent: Silent, raw: bytes) -> bool:
-    """Whether this is an error that says that the silence was not granted."""
+def _refuses(silent: Silent, raw: bytes, alone: bool) -> bool:
+    """Whether this is an error that says that the silence was not granted.
+
+    :param alone: nothing else is awaited.
+    """
     code = error_code(raw)
-    if silent.word == b"MONITOR":
-        # It is silent because an earlier one was granted.
+    if silent.word == b"MONITOR" or not code:
+        # MONITOR is silent because an earlier one was granted.
         return False
-    # NOPERM names the command; another one behind the silence may be forbidden.
-    return code == "NOAUTH" or (code == "NOPERM" and b"'" + silent.word.lower() in raw[:256])
+    if code == "NOAUTH" or (alone and silent.word == b"CLIENT"):
+        return True
+    # Others name the command: another one, behind the silence, may be meant.
+    return _REJECTED.match(raw) is not None and b" '" + silent.word.lower() in raw[:256]

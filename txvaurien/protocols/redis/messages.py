@@ -72,12 +72,14 @@ class Request(Message):
     def log_fields(self) -> dict[str, str]:
         """Verb, subcommand and keys; never another argument.
 
-        Of a command that nobody knows not even the key: it may be a misspelt AUTH.
+        Of a command that nobody knows nothing: it may be a misspelt AUTH, or a password that
+        came at the wrong moment. Commands of modules have a dot.
         """
         command = self.command
+        if command is UNKNOWN and "." not in self.verb:
+            return {"verb": "UNKNOWN"} if self.verb else {}
         fields = {"verb": command.name.replace("|", " ").upper() or self.verb}
-        if command is not UNKNOWN or "." in self.verb:
-            fields["target"] = " ".join(self.targets[:_SHOWN])
+        fields["target"] = " ".join(self.targets[:_SHOWN])
         return {name: value for name, value in fields.items() if value}
 
 
@@ -109,6 +111,13 @@ class Unasked(Message):
     def verb(self) -> str:
         """Its kind: ``MESSAGE``, ``INVALIDATE``, ``MONITOR``; for an error the error's first word."""
         return text(self._kind).upper()
+
+    def log_fields(self) -> dict[str, str]:
+        """All that can be seen of it; of an error that does not begin with a code, nothing."""
+        fields = super().log_fields()
+        if self.status and not self.status.isupper():
+            return {"verb": "ERROR"}
+        return fields
 
     @property
     def targets(self) -> Sequence[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from txvaurien.model import Exchange
-from txvaurien.protocols.redis.forecast import Transaction
+from txvaurien.protocols.redis.forecast import Transaction, pubsub_kind
 
 
 class Expected:
@@ -27,7 +27,22 @@ Awaited: TypeAlias = "Exchange | Expected"
 
 
 class Change(Expected):
-    """HELLO, RESET, MONITOR: a mode changes if it is not answered by an error."""
+    """HELLO, RESET, MONITOR, DISCARD, CLIENT REPLY: a mode changes if it is not answered by an error."""
+
+    __slots__ = ("resp3", "transaction")
+
+    def __init__(
+        self, exchange: Exchange, word: bytes, resp3: bool | None, transaction: Transaction | None
+    ) -> None:
+        super().__init__(exchange, word)
+        #: The protocol that is spoken when it was carried out; None for the same as before.
+        self.resp3 = resp3
+        #: What DISCARD or RESET ends.
+        self.transaction = transaction
+
+
+class Barred(Expected):
+    """What a subscribed client of RESP2 cannot have: an error."""
 
     __slots__ = ()
 
@@ -50,7 +65,7 @@ class Confirmations(Expected):
 
     def __init__(self, exchange: Exchange, word: bytes, left: int, quiet: bool) -> None:
         super().__init__(exchange, word)
-        #: 0: as many as there are subscriptions when the first of them comes.
+        #: 0: as many as there are subscriptions when the first confirmation comes.
         self.left = left
         #: An error would not be said.
         self.quiet = quiet
@@ -60,14 +75,27 @@ class Confirmations(Expected):
 class Silent(Expected):
     """Commands that are not answered: the first of them, and how many were sent behind it.
 
-    Any number of them take one place in the queue.
+    Any number of them take one place in the queue. What they change is known to have
+    happened when something behind them is answered.
     """
 
-    __slots__ = ("behind",)
+    __slots__ = ("behind", "monitors", "resets", "resp3")
 
     def __init__(self, exchange: Exchange, word: bytes) -> None:
         super().__init__(exchange, word)
         self.behind = 0
+        self.resets = False
+        self.monitors = False
+        self.resp3: bool | None = None
+
+    def changes(self, word: bytes, resp3: bool | None) -> None:
+        """One of them is HELLO (for this protocol), RESET or MONITOR."""
+        if word == b"RESET":
+            self.resets, self.monitors, self.resp3 = True, False, False
+        elif word == b"MONITOR":
+            self.monitors = True
+        elif resp3 is not None:
+            self.resp3 = resp3
 
 
 class Discarded(Expected):
@@ -98,11 +126,11 @@ class Subscriptions:
 
     def standing(self, word: bytes) -> int:
         """The subscriptions that this command is about."""
-        return self._standing[_kind(word)]
+        return self._standing[pubsub_kind(word)]
 
     def confirm(self, word: bytes, total: int | None) -> None:
         """A command about one of them was confirmed; `total` of them are left, if that is known."""
-        kind = _kind(word)
+        kind = pubsub_kind(word)
         standing = self._standing
         if total is None:
             step = -1 if word.endswith(b"UNSUBSCRIBE") else 1
@@ -113,8 +141,3 @@ class Subscriptions:
     def clear(self) -> None:
         """There are none."""
         self._standing = dict.fromkeys(self._standing, 0)
-
-
-def _kind(word: bytes) -> bytes:
-    """``b"P"`` of PUNSUBSCRIBE, ``b"S"`` of SSUBSCRIBE, ``b""`` of SUBSCRIBE."""
-    return word.removesuffix(b"SUBSCRIBE").removesuffix(b"UN")

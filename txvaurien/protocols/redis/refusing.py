@@ -39,7 +39,7 @@ def legal(asking: Asking, exchange: Exchange) -> Sequence[str]:
 def refuse(asking: Asking, exchange: Exchange, kind: str, text: str) -> Refusal:
     """Say `kind` in place of the backend. See `ISession.refuse`."""
     if kind not in legal(asking, exchange):
-        raise NotLegal(f"{kind} cannot be said to {exchange.message.verb or 'this'} here")
+        raise NotLegal(f"{kind} cannot be said to {exchange.message.log_fields().get('verb', 'this')} here")
     request = exchange.request
     if not isinstance(request, Request):
         return Refusal(catalogue.say(kind, Asked(Command("", ""), (), ()), text), then=Then.CLOSE)
@@ -60,7 +60,7 @@ def _may_deny(asking: Asking, exchange: Exchange, request: Request) -> bool:
     """Whether the backend can have done it, and the client go on as if it had not."""
     word = first_word(request.raw)
     if not isinstance(request, Queued):
-        return word not in _STATEFUL and (word != b"MULTI" or asking.latest is exchange)
+        return word not in _STATEFUL and (word != b"MULTI" or asking.opens(exchange))
     # Too late once the transaction was carried out, or told to be.
     behind = asking.undecided
     over = behind is not None and behind is not exchange and _ends(behind)

@@ -103,7 +103,7 @@ class Replies(Reader):
         elif kind == 46 and not field and _STREAMED // 2 < self.left < _CHUNKS // 2:
             self.left = 0
         else:
-            raise FramingError(f"{bytes((kind,)) + field!r} is not a reply")
+            raise FramingError(f"what begins with {chr(kind)!r} is not a reply")
 
     def _string(self, kind: int, field: bytes) -> None:
         if field == b"?" and kind == 36:
@@ -123,6 +123,9 @@ class Replies(Reader):
         count = number(field)
         if count < -1:
             raise FramingError(f"invalid multibulk length {count}")
+        if kind == 62 and self.outer:
+            # Redis 7.0 puts a message into the reply to EXEC if that publishes to its own client.
+            self.left += 1
         if count > 0:
             self._open(2 * count if kind == 37 else count)
         else:

@@ -119,7 +119,7 @@ class Reader(ABC):
         """Where the line of the header at `at` ends; -1 if it has not come."""
         end = self.data.find(b"\r\n", at + 1, at + HEADER_LIMIT)
         if end < 0 and len(self.data) - at >= HEADER_LIMIT:
-            raise FramingError(f"a length of more than {HEADER_LIMIT} bytes: {self.data[at : at + 16]!r}...")
+            raise FramingError(f"a length of more than {HEADER_LIMIT} bytes")
         return end
 
 
@@ -204,5 +204,5 @@ class Requests(Reader):
 def number(field: bytes) -> int:
     """A length, or a count, or -1. int() takes more than RESP does: spaces, underscores, a plus sign."""
     if not (field.isdigit() or (field[:1] == b"-" and field[1:].isdigit())):
-        raise FramingError(f"{field!r} is not a length")
+        raise FramingError("what stands there is not a length")
     return int(field)
