@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from txvaurien.blocking import Client
     from txvaurien.processes import start_proxy, stop_proxy
-    from txvaurien.vocabulary import VaurienError
+    from txvaurien.vocabulary import NotFired, VaurienError
 
     __version__: str
 
-__all__ = ["Client", "VaurienError", "__version__", "start_proxy", "stop_proxy"]
+__all__ = ["Client", "NotFired", "VaurienError", "__version__", "start_proxy", "stop_proxy"]
 
 
 def __getattr__(name: str) -> Any:
     # Every module of the package imports this one first, so it imports nothing before it is asked.
     homes = {
         "Client": "txvaurien.blocking",
+        "NotFired": "txvaurien.vocabulary",
         "VaurienError": "txvaurien.vocabulary",
         "start_proxy": "txvaurien.processes",
         "stop_proxy": "txvaurien.processes",

@@ -12,6 +12,7 @@ Three forms are understood:
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import (
     HostnameEndpoint,
     TCP4ClientEndpoint,
@@ -26,7 +28,16 @@ from twisted.internet.endpoints import (
     TCP6ClientEndpoint,
     TCP6ServerEndpoint,
 )
-from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
+from twisted.internet.error import DNSLookupError
+from twisted.internet.interfaces import (
+    IAddress,
+    IHostResolution,
+    IResolutionReceiver,
+    IStreamClientEndpoint,
+    IStreamServerEndpoint,
+)
+from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from txvaurien.endpoints import (
     LOOPBACK,
@@ -95,17 +106,68 @@ class Backend:
         :raises ConfigError: there is no such host.
         """
         host = self.host or Description.of(self.text).host
-        if not host or host == "localhost" or isIPAddress(host) or isIPv6Address(host):
+        if not _is_name(host):
             return
         try:
             socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise ConfigError(
-                where,
-                f"the host {host!r} of {self.text!r} cannot be resolved ({reason})",
-                "check the spelling and the name server, or give a numeric address",
-            ) from error
+            raise self._unresolved(host, where, f" ({reason})") from error
+
+    def look_up(self, reactor: Any, where: str = "") -> Deferred[None]:
+        """As `resolve`, without blocking.
+
+        :param reactor: provides IReactorPluggableNameResolver.
+        """
+        host = self.host or Description.of(self.text).host
+        done: Deferred[None] = Deferred()
+        if _is_name(host):
+            try:
+                reactor.nameResolver.resolveHostName(_Resolution(done), host)
+            except UnicodeError as error:
+                done.errback(error)
+            done.addErrback(self._not_found, host, where)
+        else:
+            done.callback(None)
+        return done
+
+    def _not_found(self, failure: Failure, host: str, where: str) -> None:
+        failure.trap(DNSLookupError, UnicodeError)
+        raise self._unresolved(host, where)
+
+    def _unresolved(self, host: str, where: str, reason: str = "") -> ConfigError:
+        return ConfigError(
+            where,
+            f"the host {host!r} of {self.text!r} cannot be resolved{reason}",
+            "check the spelling and the name server, or give a numeric address",
+        )
+
+
+def _is_name(host: str) -> bool:
+    return bool(host) and host != "localhost" and not isIPAddress(host) and not isIPv6Address(host)
+
+
+@implementer(IResolutionReceiver)
+class _Resolution:
+    """Waits for the first address of a name."""
+
+    def __init__(self, done: Deferred[None]) -> None:
+        self._done = done
+        self._found = False
+
+    def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:
+        """It takes its time."""
+
+    def addressResolved(self, address: IAddress) -> None:
+        """There is one."""
+        self._found = True
+
+    def resolutionComplete(self) -> None:
+        """That was all."""
+        if self._found:
+            self._done.callback(None)
+        else:
+            self._done.errback(DNSLookupError())
 
 
 @dataclass(frozen=True)
@@ -215,5 +277,23 @@ def _check_endpoint_string(text: str, use: _Use, where: str) -> None:
     try:
         use.attempt(text)
     except Exception as error:  # whatever Twisted and the TLS library say of bad arguments
-        reason = f"{type(error).__name__}: {error}"
-        raise ConfigError(where, f"{text!r} is not a usable endpoint ({reason})", use.forms) from error
+        raise ConfigError(
+            where, f"{text!r} is not a usable endpoint ({_reason(error)})", use.forms
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with an endpoint string, where Twisted speaks of its own functions."""
+    said = str(error)
+    named = re.findall(r"'(\w*)'", said)
+    if isinstance(error, TypeError) and "missing" in said:
+        return f"it lacks: {', '.join(named)}"
+    if isinstance(error, TypeError) and "keyword argument" in said:
+        return f"it has no argument {named[-1]!r}"
+    if isinstance(error, TypeError) and "positional argument" in said:
+        return "it has too many parts"
+    if isinstance(error, ValueError) and "invalid literal for int()" in said:
+        return f"{said.rpartition(': ')[2]} is not a number"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{os.fspath(error.filename)!r}: {error.strerror}"
+    return f"{type(error).__name__}: {said}"

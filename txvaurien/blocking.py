@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TypeVar
 
 from txvaurien import vocabulary
-from txvaurien.vocabulary import DEFAULT_PORT, Call, OptionFields, ShareFields
+from txvaurien.vocabulary import DEFAULT_PORT, Call, Fields, OptionFields, ShareFields, VaurienError
 
 Answer = TypeVar("Answer")
+FaultT = TypeVar("FaultT", bound="Fault")
 
 
 class Client:
@@ -80,28 +81,202 @@ class Client:
         """The address of the backend."""
         return self._carry(vocabulary.get_backend())
 
-    def set_backend(self, address: str) -> None:
-        """Send the links to come to another backend."""
-        self._carry(vocabulary.set_backend(address))
+    def set_backend(self, address: str, cut: bool = False) -> None:
+        """Send the links to come to another backend; with `cut`, end those that stand."""
+        self._carry(vocabulary.set_backend(address, cut))
+
+    def plan(self) -> Fields:
+        """The mix, the rules, the toxics and the seed: what `set_plan` takes."""
+        return self._carry(vocabulary.get_plan())
+
+    def set_plan(self, plan: Mapping[str, object]) -> None:
+        """Set a whole plan at once."""
+        self._carry(vocabulary.set_plan(plan))
+
+    def reset(self) -> None:
+        """Remove every fault: the mix, rules, toxics, actions and the scenario."""
+        self._carry(vocabulary.reset())
+
+    def add_rule(self, behavior: str, /, *, position: int | None = None, **fields: object) -> Rule:
+        """One more rule: ``add_rule("error", kind="readonly", verb="SET", times=2)``.
+
+        The short form will do as well: ``add_rule("error kind=readonly verb=SET times=2")``.
+
+        :param position: how many rules come before it; all, by default.
+        :param fields: the options of the behavior, and those of rules (``for_`` stands for ``for``).
+        """
+        return Rule(self, self._carry(vocabulary.add_rule(behavior, fields, position)))
+
+    def rules(self) -> list[Fields]:
+        """All rules, in their order, with what they have counted."""
+        return self._carry(vocabulary.list_rules())
+
+    def rule(self, name: str) -> Fields:
+        """One rule, with what it has counted."""
+        return self._carry(vocabulary.get_rule(name))
+
+    def change_rule(self, name: str, **fields: object) -> None:
+        """Change fields of a rule (None takes one away); its counters start from zero."""
+        self._carry(vocabulary.change_rule(name, fields))
+
+    def wait_for_rule(self, name: str, fired: int = 1, timeout: float = 10.0) -> int:
+        """Return how often a rule has fired, when that is at least `fired`.
+
+        :raises NotFired: it was less often in `timeout` seconds.
+        """
+        return self._carry(vocabulary.wait_for_rule(name, fired, timeout))
+
+    def remove_rule(self, name: str) -> None:
+        """Remove a rule; what it held is let go."""
+        self._carry(vocabulary.remove_rule(name))
+
+    def add_toxic(self, type_: str, /, **fields: object) -> Toxic:
+        """One more toxic: ``add_toxic("latency", latency=200, stream="upstream", toxicity=0.5)``.
+
+        :param fields: ``name``, ``stream``, ``toxicity``, and the attributes of its type.
+        """
+        return Toxic(self, self._carry(vocabulary.add_toxic(type_, fields)))
+
+    def toxics(self) -> list[Fields]:
+        """All toxics, in their order."""
+        return self._carry(vocabulary.list_toxics())
+
+    def change_toxic(self, name: str, **fields: object) -> None:
+        """Change attributes of a toxic, or its toxicity."""
+        self._carry(vocabulary.change_toxic(name, fields))
+
+    def remove_toxic(self, name: str) -> None:
+        """Remove a toxic; what it held is let go."""
+        self._carry(vocabulary.remove_toxic(name))
+
+    def start_action(self, name: str, /, **options: object) -> None:
+        """Begin an action of the proxy: ``start_action("slow_accept", delay=100)``."""
+        self._carry(vocabulary.start_action(name, options))
+
+    def stop_action(self, name: str) -> None:
+        """End an action."""
+        self._carry(vocabulary.stop_action(name))
+
+    def actions(self) -> list[Fields]:
+        """The actions that stand, with their options."""
+        return self._carry(vocabulary.list_actions())
+
+    def links(self) -> list[Fields]:
+        """All links, with what has passed on them."""
+        return self._carry(vocabulary.list_links())
+
+    def kill(self, link: int | None = None, how: str = "rst") -> int:
+        """End one link, or all, with ``rst`` or ``fin``; how many there were."""
+        return self._carry(vocabulary.kill(link, how))
+
+    def scenario(self) -> Fields:
+        """How far the scenario is; its ``state`` is ``none`` where there is none."""
+        return self._carry(vocabulary.get_scenario())
+
+    def set_scenario(self, text: str) -> Fields:
+        """Begin a scenario, in place of the one that is played."""
+        return self._carry(vocabulary.set_scenario(text))
+
+    def pause_scenario(self) -> Fields:
+        """Let the time of the scenario stand still."""
+        return self._carry(vocabulary.control_scenario("pause"))
+
+    def resume_scenario(self) -> Fields:
+        """Let it go on."""
+        return self._carry(vocabulary.control_scenario("resume"))
+
+    def stop_scenario(self) -> None:
+        """Stop the scenario; all that it added is gone."""
+        self._carry(vocabulary.stop_scenario())
+
+    def journal(self, since: int = 0, **filters: object) -> list[Fields]:
+        """The records after number `since`, the oldest first.
+
+        :param filters: ``event``, ``link``, ``proxy``, and ``limit``.
+        """
+        return self._carry(vocabulary.get_journal(since, filters))
 
     def _carry(self, call: Call[Answer]) -> Answer:
         try:
-            status, body = self._request(call.method, call.path, call.body)
+            status, body = self._request(call.method, call.path, call.body, self._timeout + call.patience)
         except (OSError, HTTPException, UnicodeError) as error:
             # UnicodeError: the host cannot be a name.
             raise vocabulary.unreachable(self.url, _words(error)) from error
         return call.answer(status, body, self.url)
 
-    def _request(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+    def _request(self, method: str, path: str, body: bytes, timeout: float) -> tuple[int, bytes]:
         kind = HTTPSConnection if self._scheme == "https" else HTTPConnection
         headers = {"Content-Type": "application/json"} if body else {}
-        connection = kind(self._host, self._port, timeout=self._timeout)
+        connection = kind(self._host, self._port, timeout=timeout)
         try:
             connection.request(method, path, body or None, headers)
             response = connection.getresponse()
             return response.status, response.read()
         finally:
             connection.close()
+
+
+class Fault:
+    """Something that was added, and is removed at the end of a ``with`` block.
+
+    :ivar name: what it is called.
+    """
+
+    def __init__(self, client: Client, name: str) -> None:
+        self.name = name
+        self._client = client
+
+    def remove(self) -> None:
+        """Remove it."""
+        raise NotImplementedError
+
+    def __enter__(self: FaultT) -> FaultT:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.remove()
+        except VaurienError as error:
+            # A reset may have been before us.
+            if not vocabulary.is_gone(error):
+                raise
+
+
+class Rule(Fault):
+    """A rule that was added."""
+
+    @property
+    def fired(self) -> int:
+        """How often it has fired until now; asks the server."""
+        return int(self._client.rule(self.name)["fired"])
+
+    @property
+    def matched(self) -> int:
+        """How many exchanges it was for until now; asks the server."""
+        return int(self._client.rule(self.name)["matched"])
+
+    def wait(self, n: int = 1, timeout: float = 10.0) -> int:
+        """Return how often it has fired, when that is at least `n`.
+
+        :raises NotFired: a TimeoutError; it was less often in `timeout` seconds.
+        """
+        return self._client.wait_for_rule(self.name, n, timeout)
+
+    def remove(self) -> None:
+        """Remove it; what it held is let go."""
+        self._client.remove_rule(self.name)
+
+
+class Toxic(Fault):
+    """A toxic that was added."""
+
+    def change(self, **fields: object) -> None:
+        """Change attributes, or the toxicity."""
+        self._client.change_toxic(self.name, **fields)
+
+    def remove(self) -> None:
+        """Remove it; what it held is let go."""
+        self._client.remove_toxic(self.name)
 
 
 def _words(error: Exception) -> str:

@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.path.append(os.getcwd())
     from twisted.internet import reactor
 
-    if "--demo" in arguments:
+    if "--demo" in arguments and not {"-h", "--help", "--version"} & set(arguments):
         from txvaurien.demo import run_demo
 
         return run_demo([each for each in arguments if each != "--demo"], reactor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -26,9 +26,10 @@ from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
 from txvaurien import vocabulary
-from txvaurien.vocabulary import DEFAULT_PORT, Call, OptionFields, ShareFields, VaurienError
+from txvaurien.vocabulary import DEFAULT_PORT, Call, Fields, OptionFields, ShareFields, VaurienError
 
 Answer = TypeVar("Answer")
+FaultT = TypeVar("FaultT", bound="AsyncFault")
 
 _NO_ANSWER = (
     ConnectError,
@@ -121,14 +122,125 @@ class AsyncClient:
         """The address of the backend."""
         return await self._carry(vocabulary.get_backend())
 
-    async def set_backend(self, address: str) -> None:
-        """Send the links to come to another backend."""
-        await self._carry(vocabulary.set_backend(address))
+    async def set_backend(self, address: str, cut: bool = False) -> None:
+        """Send the links to come to another backend; with `cut`, end those that stand."""
+        await self._carry(vocabulary.set_backend(address, cut))
+
+    async def plan(self) -> Fields:
+        """The mix, the rules, the toxics and the seed: what `set_plan` takes."""
+        return await self._carry(vocabulary.get_plan())
+
+    async def set_plan(self, plan: Mapping[str, object]) -> None:
+        """Set a whole plan at once."""
+        await self._carry(vocabulary.set_plan(plan))
+
+    async def reset(self) -> None:
+        """Remove every fault: the mix, rules, toxics, actions and the scenario."""
+        await self._carry(vocabulary.reset())
+
+    async def add_rule(self, behavior: str, /, *, position: int | None = None, **fields: object) -> AsyncRule:
+        """One more rule: ``add_rule("error", kind="readonly", verb="SET", times=2)``.
+
+        The short form will do as well: ``add_rule("error kind=readonly verb=SET times=2")``.
+
+        :param position: how many rules come before it; all, by default.
+        :param fields: the options of the behavior, and those of rules (``for_`` stands for ``for``).
+        """
+        return AsyncRule(self, await self._carry(vocabulary.add_rule(behavior, fields, position)))
+
+    async def rules(self) -> list[Fields]:
+        """All rules, in their order, with what they have counted."""
+        return await self._carry(vocabulary.list_rules())
+
+    async def rule(self, name: str) -> Fields:
+        """One rule, with what it has counted."""
+        return await self._carry(vocabulary.get_rule(name))
+
+    async def change_rule(self, name: str, **fields: object) -> None:
+        """Change fields of a rule (None takes one away); its counters start from zero."""
+        await self._carry(vocabulary.change_rule(name, fields))
+
+    async def wait_for_rule(self, name: str, fired: int = 1, timeout: float = 10.0) -> int:
+        """Return how often a rule has fired, when that is at least `fired`.
+
+        :raises NotFired: it was less often in `timeout` seconds.
+        """
+        return await self._carry(vocabulary.wait_for_rule(name, fired, timeout))
+
+    async def remove_rule(self, name: str) -> None:
+        """Remove a rule; what it held is let go."""
+        await self._carry(vocabulary.remove_rule(name))
+
+    async def add_toxic(self, type_: str, /, **fields: object) -> AsyncToxic:
+        """One more toxic: ``add_toxic("latency", latency=200, stream="upstream", toxicity=0.5)``.
+
+        :param fields: ``name``, ``stream``, ``toxicity``, and the attributes of its type.
+        """
+        return AsyncToxic(self, await self._carry(vocabulary.add_toxic(type_, fields)))
+
+    async def toxics(self) -> list[Fields]:
+        """All toxics, in their order."""
+        return await self._carry(vocabulary.list_toxics())
+
+    async def change_toxic(self, name: str, **fields: object) -> None:
+        """Change attributes of a toxic, or its toxicity."""
+        await self._carry(vocabulary.change_toxic(name, fields))
+
+    async def remove_toxic(self, name: str) -> None:
+        """Remove a toxic; what it held is let go."""
+        await self._carry(vocabulary.remove_toxic(name))
+
+    async def start_action(self, name: str, /, **options: object) -> None:
+        """Begin an action of the proxy: ``start_action("slow_accept", delay=100)``."""
+        await self._carry(vocabulary.start_action(name, options))
+
+    async def stop_action(self, name: str) -> None:
+        """End an action."""
+        await self._carry(vocabulary.stop_action(name))
+
+    async def actions(self) -> list[Fields]:
+        """The actions that stand, with their options."""
+        return await self._carry(vocabulary.list_actions())
+
+    async def links(self) -> list[Fields]:
+        """All links, with what has passed on them."""
+        return await self._carry(vocabulary.list_links())
+
+    async def kill(self, link: int | None = None, how: str = "rst") -> int:
+        """End one link, or all, with ``rst`` or ``fin``; how many there were."""
+        return await self._carry(vocabulary.kill(link, how))
+
+    async def scenario(self) -> Fields:
+        """How far the scenario is; its ``state`` is ``none`` where there is none."""
+        return await self._carry(vocabulary.get_scenario())
+
+    async def set_scenario(self, text: str) -> Fields:
+        """Begin a scenario, in place of the one that is played."""
+        return await self._carry(vocabulary.set_scenario(text))
+
+    async def pause_scenario(self) -> Fields:
+        """Let the time of the scenario stand still."""
+        return await self._carry(vocabulary.control_scenario("pause"))
+
+    async def resume_scenario(self) -> Fields:
+        """Let it go on."""
+        return await self._carry(vocabulary.control_scenario("resume"))
+
+    async def stop_scenario(self) -> None:
+        """Stop the scenario; all that it added is gone."""
+        await self._carry(vocabulary.stop_scenario())
+
+    async def journal(self, since: int = 0, **filters: object) -> list[Fields]:
+        """The records after number `since`, the oldest first.
+
+        :param filters: ``event``, ``link``, ``proxy``, and ``limit``.
+        """
+        return await self._carry(vocabulary.get_journal(since, filters))
 
     async def _carry(self, call: Call[Answer]) -> Answer:
         exchange = Deferred.fromCoroutine(self._request(call.method, call.path, call.body))
         try:
-            status, body = await exchange.addTimeout(self._timeout, self._reactor, _timed_out)
+            status, body = await exchange.addTimeout(self._timeout + call.patience, self._reactor, _timed_out)
         except _NO_ANSWER as error:
             raise vocabulary.unreachable(self.url, _words(error)) from error
         return call.answer(status, body, self.url)
@@ -139,6 +251,67 @@ class AsyncClient:
             method, self.url + path, data=body, headers=headers, allow_redirects=False
         )
         return response.code, await response.content()
+
+
+class AsyncFault:
+    """Something that was added, and is removed at the end of an ``async with`` block.
+
+    :ivar name: what it is called.
+    """
+
+    def __init__(self, client: AsyncClient, name: str) -> None:
+        self.name = name
+        self._client = client
+
+    async def remove(self) -> None:
+        """Remove it."""
+        raise NotImplementedError
+
+    async def __aenter__(self: FaultT) -> FaultT:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        try:
+            await self.remove()
+        except VaurienError as error:
+            # A reset may have been before us.
+            if not vocabulary.is_gone(error):
+                raise
+
+
+class AsyncRule(AsyncFault):
+    """A rule that was added."""
+
+    async def fired(self) -> int:
+        """How often it has fired until now."""
+        return int((await self._client.rule(self.name))["fired"])
+
+    async def matched(self) -> int:
+        """How many exchanges it was for until now."""
+        return int((await self._client.rule(self.name))["matched"])
+
+    async def wait(self, n: int = 1, timeout: float = 10.0) -> int:
+        """Return how often it has fired, when that is at least `n`.
+
+        :raises NotFired: a TimeoutError; it was less often in `timeout` seconds.
+        """
+        return await self._client.wait_for_rule(self.name, n, timeout)
+
+    async def remove(self) -> None:
+        """Remove it; what it held is let go."""
+        await self._client.remove_rule(self.name)
+
+
+class AsyncToxic(AsyncFault):
+    """A toxic that was added."""
+
+    async def change(self, **fields: object) -> None:
+        """Change attributes, or the toxicity."""
+        await self._client.change_toxic(self.name, **fields)
+
+    async def remove(self) -> None:
+        """Remove it; what it held is let go."""
+        await self._client.remove_toxic(self.name)
 
 
 @implementer(IAgentEndpointFactory)

@@ -13,25 +13,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from txvaurien.addresses import Backend, Listen, parse_backend, parse_listen
-from txvaurien.behaviors.base import Behavior
 from txvaurien.errors import ConfigError
-from txvaurien.flags import COMMANDS, Common, Flag, Given, flags_of, parse_arguments, prefix_of
+from txvaurien.faults import FaultReader
+from txvaurien.flags import COMMANDS, REPEATABLE, Common, Flag, Given, flags_of, parse_arguments, prefix_of
 from txvaurien.inifile import Contents, Line, Section, read_ini
 from txvaurien.options import build, convert, unknown
-from txvaurien.plan import Plan, Rule, Share, parse_mix
+from txvaurien.plan import Plan
 from txvaurien.plugins import Registry
 from txvaurien.protocols.base import WireProtocol
+from txvaurien.scenario import Scenario, read_scenario
+from txvaurien.startplan import FaultSection, fault_sections, start_plan
 
 #: How an option that is off by default is switched off again.
 _OFF = frozenset({"", "off", "none"})
 
 _GROUPS = {"protocol": "protocols", "behavior": "behaviors"}
+_CLASSES = {**_GROUPS, "toxic": "toxics"}
 
 
 @dataclass(frozen=True)
 class Settings:
     """All that a process is told at its start.
 
+    :param name: what the proxy is called; draws depend on it.
     :param common: the options that belong to no protocol and no behavior.
     :param behavior_defaults: what was set for each behavior, used or not, by attribute name.
     :param warnings: what the log should say at start.
@@ -43,10 +47,12 @@ class Settings:
     backend: Backend
     protocol: WireProtocol
     plan: Plan
+    scenario: Scenario | None
     registry: Registry
     behavior_defaults: Mapping[str, Mapping[str, object]]
     warnings: tuple[str, ...]
     places: Mapping[str, str]
+    name: str = "proxy"
 
     def place(self, name: str) -> str:
         """Where the option was given, or ``--name``."""
@@ -63,8 +69,8 @@ class CommandLine:
     """What was given, read and looked up, and not yet converted."""
 
     registry: Registry
-    flags: Mapping[str, Flag]
     given: Sequence[Given]
+    sections: Sequence[FaultSection] = ()
 
     def asks(self, command: str) -> bool:
         """Whether one of `COMMANDS` that take no value was given."""
@@ -84,9 +90,9 @@ def read(
     registry = Registry.load() if registry is None else registry
     contents = _contents(arguments, environ)
     _add_own_classes(contents, registry)
-    flags = flags_of(registry)
-    in_file = _look_up(contents, flags, registry)
-    return CommandLine(registry, flags, [*in_file, *parse_arguments(arguments, flags)])
+    in_file = _look_up(contents, flags_of(registry), registry)
+    given = [*in_file, *parse_arguments(arguments, registry)]
+    return CommandLine(registry, given, fault_sections(contents))
 
 
 def load(
@@ -116,9 +122,9 @@ def _contents(arguments: Sequence[str], environ: Mapping[str, str]) -> Contents:
 def _add_own_classes(contents: Contents, registry: Registry) -> None:
     for line in contents.lines:
         kind, _, name = line.section.partition(":")
-        if line.name != "callable" or kind not in _GROUPS:
+        if line.name != "callable" or kind not in _CLASSES:
             continue
-        group = _GROUPS[kind]
+        group = _CLASSES[kind]
         _import(registry, group, name, line)
         called = getattr(getattr(registry, group)[name], "name", None)
         if called != name:
@@ -140,12 +146,20 @@ def _import(registry: Registry, group: str, name: str, line: Line) -> None:
 
 
 def _look_up(contents: Contents, flags: Mapping[str, Flag], registry: Registry) -> list[Given]:
-    prefixes = {section.name: _prefix(section, registry) for section in contents.sections}
+    prefixes = {
+        section.name: _prefix(section, registry)
+        for section in contents.sections
+        if not _is_fault(section.name)
+    }
     return [
         Given(_flag(line, prefixes[line.section], flags), line.value, line.where)
         for line in contents.lines
-        if line.name != "callable" or line.section == "vaurien"
+        if line.section in prefixes and (line.name != "callable" or line.section == "vaurien")
     ]
+
+
+def _is_fault(section: str) -> bool:
+    return section.partition(":")[0] in {"rule", "toxic"}
 
 
 def _prefix(section: Section, registry: Registry) -> str:
@@ -155,7 +169,8 @@ def _prefix(section: Section, registry: Registry) -> str:
     kind, _, owner = section.name.partition(":")
     known = {f"{prefix}:{name}" for prefix, group in _GROUPS.items() for name in getattr(registry, group)}
     if section.name not in known:
-        raise unknown("section", section.name, {"vaurien", *known}, where=section.where)
+        names = {"vaurien", "rule:NAME", "toxic:NAME", *known}
+        raise unknown("section", section.name, names, where=section.where)
     return prefix_of(_GROUPS[kind], owner)
 
 
@@ -163,6 +178,9 @@ def _flag(line: Line, prefix: str, flags: Mapping[str, Flag]) -> Flag:
     flag = flags.get(prefix + line.name)
     if flag is not None and flag.name not in COMMANDS:
         return flag
+    if not prefix and line.name in REPEATABLE:
+        what = f"a {line.name} has a section of its own in a file"
+        raise ConfigError(line.where, what, f"write [{line.name}:NAME], with a line for each field")
     names = [
         each.option.name
         for each in flags.values()
@@ -186,11 +204,11 @@ def settle(line: CommandLine) -> Settings:
         if flag.option is not None:
             places[flag.name] = each.where
             values.setdefault((flag.group, flag.owner), {})[flag.option.attribute] = _converted(each)
-    return _assemble(line.registry, values, tuple(warnings), places)
+    return _assemble(line, values, tuple(warnings), places)
 
 
 def _that_count(given: Sequence[Given]) -> list[Given]:
-    return list({each.flag.name: each for each in given}.values())
+    return list({each.flag.name: each for each in given if not each.flag.repeatable}.values())
 
 
 def _converted(given: Given) -> object:
@@ -203,22 +221,25 @@ def _converted(given: Given) -> object:
 
 
 def _assemble(
-    registry: Registry,
+    line: CommandLine,
     values: Mapping[tuple[str, str], Mapping[str, object]],
     warnings: tuple[str, ...],
     places: Mapping[str, str],
 ) -> Settings:
+    registry = line.registry
     common = build(Common, values.get(("", ""), {}))
-    place = {name: places.get(name, f"--{name}") for name in ("proxy", "backend", "protocol", "behavior")}
+    place = {name: places.get(name, f"--{name}") for name in ("proxy", "backend", "protocol", "scenario")}
     options = values.get(("protocols", common.protocol), {})
     protocol = registry.protocol(common.protocol, options, where=place["protocol"])
     defaults = {owner: each for (group, owner), each in values.items() if group == "behaviors"}
+    reader = FaultReader(registry, protocol, defaults)
     return Settings(
         common=common,
         listen=parse_listen(common.proxy, place["proxy"]),
         backend=parse_backend(common.backend, place["backend"]),
         protocol=protocol,
-        plan=_plan(common, protocol, registry, defaults, places),
+        plan=start_plan(common.behavior, common.seed, reader, line.sections, line.given, places),
+        scenario=_scenario(common.scenario, reader, place["scenario"]),
         registry=registry,
         behavior_defaults=defaults,
         warnings=warnings,
@@ -226,26 +247,14 @@ def _assemble(
     )
 
 
-def _plan(
-    common: Common,
-    protocol: WireProtocol,
-    registry: Registry,
-    defaults: Mapping[str, Mapping[str, object]],
-    places: Mapping[str, str],
-) -> Plan:
-    where = places.get("behavior", "--behavior")
-    mix = []
-    for percent, name in parse_mix(common.behavior, where):
-        behavior = registry.behavior(name, defaults.get(name, {}), where=where)
-        _check_fit(behavior, protocol, places, where)
-        mix.append(Share(percent, Rule(behavior)))
-    return Plan(mix=tuple(mix), seed=common.seed)
-
-
-def _check_fit(behavior: Behavior, protocol: WireProtocol, places: Mapping[str, str], where: str) -> None:
-    """Find out now what a behavior thinks of the protocol, while the place is known."""
+def _scenario(path: str | None, reader: FaultReader, where: str) -> Scenario | None:
+    if path is None:
+        return None
     try:
-        behavior.acts(protocol)
-    except ConfigError as error:
-        option = f"{prefix_of('behaviors', behavior.name)}{error.where.replace('_', '-')}"
-        raise error.at(places.get(option, where)) from error
+        with open(path, encoding="utf-8") as stream:
+            text = stream.read()
+    except OSError as error:
+        raise ConfigError(where, f"{path!r} cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(where, f"{path!r} is not UTF-8 text ({error})") from error
+    return read_scenario(text, path, reader.read)

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Callable, Iterator, Sequence
-from typing import NoReturn
+import difflib
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+import txvaurien
+from txvaurien import ctlcommands as commands
 from txvaurien.blocking import Client
+from txvaurien.printing import show
 from txvaurien.vocabulary import DEFAULT_PORT, VaurienError
 
-_TRUTH = dict.fromkeys(("true", "yes", "on", "1"), True) | dict.fromkeys(("false", "no", "off", "0"), False)
+Command = Callable[[Client, argparse.Namespace, Sequence[str]], str]
 
-#: What remains of the command line after the arguments that are known here: a behavior's options.
-Rest = Sequence[str]
-
-Command = Callable[[Client, argparse.Namespace, Rest], str]
+#: What argparse says, and how we say it. What is not here, or is worded otherwise, is left as it is.
+_WORDS: Sequence[tuple[re.Pattern[str], str]] = (
+    (re.compile(r"the following arguments are required: (?P<names>.*)"), "{names} is missing; try --help"),
+    (
+        re.compile(r"argument (?P<name>.*?): invalid (?:int|float|_\w+) value: (?P<value>.*)"),
+        "{name}: {value} will not do; it must be a number",
+    ),
+    (re.compile(r"argument (?P<name>.*?): expected .*"), "{name}: it needs a value"),
+)
+_CHOICE = re.compile(
+    r"argument (?P<name>.*?): invalid choice: (?P<value>.*?) \(choose from (?P<choices>.*)\)"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,49 +36,155 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     :return: the exit status: 0, or 1 with the reason in one line on standard error.
     """
-    parser = _parser()
+    parser = make_parser()
     chosen, rest = parser.parse_known_args(arguments)
-    if rest and chosen.run is not _set_behavior:
-        parser.error(f"unexpected argument {rest[0]!r}")
+    if rest and chosen.run is not commands.set_behavior:
+        parser.error(f"unexpected argument {rest[0]!r}; try --help")
     try:
-        print(chosen.run(_client(chosen.host, chosen.http_port), chosen, rest))
+        said = chosen.run(_client(chosen.host, chosen.http_port), chosen, rest)
     except VaurienError as error:
         parser.error(str(error))
+    if said:
+        show(said)
     return 0
+
+
+class _Version(argparse.Action):
+    """``--version``. Finding it out takes longer than most commands, so it is not done before."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"vaurienctl {txvaurien.__version__}")
+        parser.exit()
 
 
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, with exit status 1."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(1, f"vaurienctl: {message}\n")
+        self.exit(1, f"vaurienctl: {_reworded(message)}\n")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _reworded(message: str) -> str:
+    match = _CHOICE.fullmatch(message)
+    if match is not None:
+        choices = re.findall(r"[\w-]+", match["choices"])
+        near = difflib.get_close_matches(match["value"].strip("'"), choices, 1)
+        guess = f" (did you mean {near[0]!r}?)" if near else ""
+        return f"{match['name']}: there is no {match['value']}{guess}; choose from: {', '.join(choices)}"
+    for pattern, words in _WORDS:
+        match = pattern.fullmatch(message)
+        if match is not None:
+            return words.format_map(match.groupdict())
+    return message
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """What reads the command line. `run` is the command, see `txvaurien.ctlcommands`."""
     parser = _Parser(
         prog="vaurienctl", description="Control a running vaurien proxy over HTTP.", allow_abbrev=False
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     _add_server(parser, host="localhost", http_port=None)
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    root = _Group(parser, "COMMAND")
+    root.add("list-behaviors", commands.list_behaviors, "show the behaviors that can be set")
+    root.add("get-behavior", commands.get_behavior, "show what is set, as set-behavior takes it")
+    _add_set_behavior(root)
+    root.add("get-backend", commands.get_backend, "show where the proxy connects to")
+    address = root.add("set-backend", commands.set_backend, "send new links to another backend")
+    address.add_argument("address", metavar="ADDRESS", help="host:port")
+    address.add_argument("--cut", action="store_true", help="end the links that stand")
+    _add_faults(root)
+    _add_rest(root)
+    return parser
 
-    def command(name: str, run: Command, text: str) -> argparse.ArgumentParser:
-        added: argparse.ArgumentParser = commands.add_parser(
-            name, help=text, description=text, allow_abbrev=False
-        )
+
+class _Group:
+    """The commands below a command, or below the program."""
+
+    def __init__(self, parser: argparse.ArgumentParser, metavar: str) -> None:
+        self._commands: Any = parser.add_subparsers(metavar=metavar, required=True)
+
+    def add(self, name: str, run: Command, text: str) -> argparse.ArgumentParser:
+        """One command."""
+        added = self._new(name, text)
         # Without defaults, or they would undo what stood before the command.
         _add_server(added, host=argparse.SUPPRESS, http_port=argparse.SUPPRESS)
         added.set_defaults(run=run)
         return added
 
-    command("list-behaviors", _list_behaviors, "show the behaviors that can be set")
-    command("get-behavior", _get_behavior, "show what is set")
-    setting = command("set-behavior", _set_behavior, "set a behavior, or a mix such as 5:error,10:delay")
-    setting.usage = "vaurienctl set-behavior NAME [--OPTION VALUE ...] [--host HOST] [--http-port PORT]"
+    def group(self, name: str, text: str) -> _Group:
+        """A command that has commands of its own."""
+        return _Group(self._new(name, text), "WHAT")
+
+    def _new(self, name: str, text: str) -> argparse.ArgumentParser:
+        added: argparse.ArgumentParser = self._commands.add_parser(
+            name, help=text, description=text, allow_abbrev=False
+        )
+        return added
+
+
+def _add_set_behavior(root: _Group) -> None:
+    setting = root.add("set-behavior", commands.set_behavior, "set a behavior, or a mix of some")
+    setting.usage = (
+        "vaurienctl set-behavior NAME [--OPTION VALUE ...] [--host HOST] [--http-port PORT]\n"
+        "       vaurienctl set-behavior 5:error,10:delay [--error-kind VALUE --delay-sleep VALUE ...]"
+    )
     setting.add_argument("name", metavar="NAME", help="the behavior; its options follow, as in --sleep 2")
-    command("get-backend", _get_backend, "show where the proxy connects to")
-    address = command("set-backend", _set_backend, "send new links to another backend")
-    address.add_argument("address", metavar="ADDRESS", help="host:port")
-    return parser
+
+
+def _add_faults(root: _Group) -> None:
+    rules = root.group("rule", "add, list, await and remove rules")
+    adding = rules.add("add", commands.rule_add, "add a rule: 'error kind=readonly verb=SET times=2'")
+    _add_words(adding, "the behavior, its options and the fields of the rule")
+    adding.add_argument(
+        "--position", type=int, metavar="N", help="how many rules come before it (default: all)"
+    )
+    rules.add("list", commands.rule_list, "show the rules and what they have counted")
+    waiting = rules.add("wait", commands.rule_wait, "wait until a rule has fired")
+    _add_name(waiting)
+    waiting.add_argument("--times", type=int, default=1, metavar="N", help="so often (default: 1)")
+    waiting.add_argument(
+        "--timeout", type=float, default=10.0, metavar="SECONDS", help="at most (default: 10)"
+    )
+    _add_name(rules.add("remove", commands.rule_remove, "remove a rule"))
+    toxics = root.group("toxic", "add, list and remove toxics")
+    adding = toxics.add("add", commands.toxic_add, "add a toxic: 'latency latency=200 stream=upstream'")
+    _add_words(adding, "the type of the toxic, its attributes and its fields")
+    toxics.add("list", commands.toxic_list, "show the toxics")
+    _add_name(toxics.add("remove", commands.toxic_remove, "remove a toxic"))
+    actions = root.group("action", "start, list and stop actions of the proxy")
+    starting = actions.add("start", commands.action_start, "start an action: 'slow_accept delay=100'")
+    _add_words(starting, "the action and its options")
+    actions.add("list", commands.action_list, "show the actions that stand")
+    _add_name(actions.add("stop", commands.action_stop, "stop an action"))
+
+
+def _add_rest(root: _Group) -> None:
+    root.add("links", commands.links, "show the links")
+    killing = root.add("kill", commands.kill, "end one link, or all of them")
+    killing.add_argument("link", nargs="?", type=int, metavar="ID", help="which one (default: all)")
+    killing.add_argument("--how", choices=["rst", "fin"], default="rst", help="default: rst")
+    root.add("reset", commands.reset, "remove every fault: the panic stop")
+    scenarios = root.group("scenario", "start, show, pause, resume and stop a scenario")
+    starting = scenarios.add("start", commands.scenario_start, "start a scenario")
+    starting.add_argument("file", metavar="FILE", help="where it is written")
+    scenarios.add("show", commands.scenario_show, "show how far it is")
+    scenarios.add("pause", commands.scenario_pause, "let its time stand still")
+    scenarios.add("resume", commands.scenario_resume, "let it go on")
+    scenarios.add("stop", commands.scenario_stop, "stop it, and remove what it added")
+    journal = root.add("journal", commands.journal, "show what has happened, a line of JSON for each")
+    journal.add_argument("--since", type=int, default=0, metavar="N", help="only what came after number N")
+    journal.add_argument("--limit", type=int, metavar="N", help="how many at most")
+    journal.add_argument("--event", metavar="NAME", help="only such events, for example fired")
+    journal.add_argument("--link", type=int, metavar="ID", help="only this link")
+
+
+def _add_words(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("words", nargs="+", metavar="WORDS", help=text)
+
+
+def _add_name(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="what it is called")
 
 
 def _add_server(parser: argparse.ArgumentParser, host: object, http_port: object) -> None:
@@ -93,56 +211,3 @@ def _client(host: str, port: int | None) -> Client:
     if port is None:
         port = DEFAULT_PORT if in_url is None else in_url
     return Client(url.hostname, port, url.scheme)
-
-
-def _list_behaviors(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
-    return ", ".join(client.list_behaviors())
-
-
-def _get_behavior(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
-    return client.get_behavior()
-
-
-def _set_behavior(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
-    given = dict(_options(rest))
-    kinds: dict[str, str] = {}
-    options: dict[str, object] = {}
-    if given:
-        known = client.list_options().get(chosen.name, [])
-        kinds = {option["name"]: option["type"] for option in known}
-    for name, text in given.items():
-        options[name] = _converted(text, kinds.get(name.replace("_", "-"), "str"))
-    client.set_behavior(chosen.name, **options)
-    return f'Behavior changed to "{chosen.name}"'
-
-
-def _get_backend(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
-    return client.get_backend()
-
-
-def _set_backend(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
-    client.set_backend(chosen.address)
-    return f'Backend changed to "{chosen.address}"'
-
-
-def _options(rest: Rest) -> Iterator[tuple[str, str]]:
-    """Read ``--sleep 2``, ``--sleep=2``, and ``--before`` alone, which is true."""
-    waiting = list(rest)
-    while waiting:
-        name, equals, text = waiting.pop(0).partition("=")
-        if not name.startswith("--") or name == "--":
-            raise VaurienError(f"unexpected argument {name!r}; an option of the behavior begins with --")
-        if not equals:
-            text = waiting.pop(0) if waiting and not waiting[0].startswith("--") else "true"
-        yield name[2:], text
-
-
-def _converted(text: str, kind: str) -> object:
-    """The value that a text stands for; the text itself, if none: the server says what is wrong."""
-    if kind == "bool":
-        return _TRUTH.get(text.lower(), text)
-    try:
-        number = {"int": int, "float": float}[kind](text)
-    except (KeyError, ValueError):
-        return text
-    return number if math.isfinite(number) else text

@@ -14,10 +14,12 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from txvaurien.cli import run
-from txvaurien.config import Settings, load
+from txvaurien.config import Settings, read, settle
+from txvaurien.dryrun import dry_run_text
 from txvaurien.endpoints import LOOPBACK
 from txvaurien.errors import ConfigError
 from txvaurien.plugins import Registry
+from txvaurien.printing import show
 
 GREETING = b"Hello from behind the proxy.\n"
 
@@ -54,10 +56,14 @@ def run_demo(arguments: Sequence[str], reactor: Any, start: Callable[[Settings, 
     backend = reactor.listenTCP(0, site, interface=LOOPBACK).getHost()
     try:
         registry = Registry.load()
-        settings = load(demo_arguments(arguments, backend.port, registry), registry)
+        line = read(demo_arguments(arguments, backend.port, registry), registry)
+        settings = settle(line)
     except ConfigError as error:
         print(f"vaurien: {error}", file=sys.stderr)
         return 1
+    if line.asks("dry-run"):
+        show(dry_run_text(settings))
+        return 0
     print(to_try(settings), flush=True)
     return start(settings, reactor)
 

@@ -16,7 +16,8 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import Meta
 
 from txvaurien.errors import ConfigError
-from txvaurien.options import DAY, Declared, Option, options_of
+from txvaurien.journalfile import KEEP, MAX_SIZE
+from txvaurien.options import DAY, Declared, Option, options_of, unknown
 from txvaurien.plugins import Registry
 
 #: The shortest limit that a time may set, in seconds.
@@ -27,11 +28,16 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "config": "an INI file with options; the command line beats it",
         "demo": "start a small HTTP server as backend and show what to try",
+        "dry-run": "show what would happen, and start nothing",
         "help": "show this text and exit",
+        "rule": "a behavior, what it is for and when it fires: error kind=oom verb=SET times=2; repeatable",
+        "toxic": "a fault of the byte stream: latency latency=200 stream=upstream; repeatable",
         "version": "show the version and exit",
     }
 )
-_BARE_COMMANDS = frozenset({"demo", "help", "version"})
+_BARE_COMMANDS = frozenset({"demo", "dry-run", "help", "version"})
+#: Each of them adds one more, where of all others the last one counts.
+REPEATABLE = frozenset({"rule", "toxic"})
 
 
 class Common(Declared, frozen=True, kw_only=True):
@@ -51,6 +57,13 @@ class Common(Declared, frozen=True, kw_only=True):
         str, Meta(description="a behavior for every exchange, or a mix in percent such as 5:error,10:delay")
     ] = "dummy"
     seed: Annotated[int, Meta(description="repeats a run; drawn and logged if not given")] | None = None
+    max_active_faults: (
+        Annotated[
+            int, Meta(ge=0, description="faults at one time at most; what comes beyond passes unharmed")
+        ]
+        | None
+    ) = None
+    scenario: Annotated[str, Meta(description="a file that says what goes wrong when")] | None = None
 
     timeout: Annotated[
         float, Meta(ge=_MOMENT, le=DAY, description="seconds that connecting to the backend may take")
@@ -73,6 +86,14 @@ class Common(Declared, frozen=True, kw_only=True):
     http: Annotated[bool, Meta(description="start the control server")] = False
     http_host: Annotated[str, Meta(description="where the control server listens")] = "localhost"
     http_port: Annotated[int, Meta(ge=0, le=65535, description="its port; 0 for any that is free")] = 8080
+
+    journal: (
+        Annotated[str, Meta(description="a file that gets a line for everything that happens")] | None
+    ) = None
+    journal_size: Annotated[
+        int, Meta(ge=0, description="bytes after which that file is put aside; 0 for never")
+    ] = MAX_SIZE
+    journal_keep: Annotated[int, Meta(ge=0, description="how many of those are kept")] = KEEP
 
     log_level: Annotated[
         Literal["critical", "error", "warning", "info", "debug"], Meta(description="what is logged at least")
@@ -111,6 +132,11 @@ class Flag:
     option: Option | None = None
     retired: str = ""
     bare: bool = False
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether each of several counts."""
+        return self.name in REPEATABLE
 
 
 @dataclass(frozen=True)
@@ -156,18 +182,19 @@ def declared_in(registry: Registry) -> Iterator[tuple[str, str, type[Declared]]]
         yield "behaviors", name, registry.behaviors[name]
 
 
-def parse_arguments(arguments: Sequence[str], flags: Mapping[str, Flag]) -> list[Given]:
+def parse_arguments(arguments: Sequence[str], registry: Registry) -> list[Given]:
     """Read ``--name value``, ``--name=value`` and, for yes-or-no options, a bare ``--name``.
 
     :raises ConfigError: an unknown option, a missing value, an argument that is no option.
     """
     given: list[Given] = []
+    flags = flags_of(registry)
     tokens = iter(arguments)
     for token in tokens:
         name, equals, value = _split(token)
         flag = flags.get(normal(name))
         if flag is None:
-            raise _no_such_option(normal(name), flags)
+            raise _no_such_option(normal(name), flags, registry)
         if not equals:
             value = "true" if flag.bare else next(tokens, "--")
             if value.startswith("--"):
@@ -184,7 +211,12 @@ def _split(token: str) -> tuple[str, str, str]:
     return token[2:].partition("=")
 
 
-def _no_such_option(name: str, flags: Mapping[str, Flag]) -> ConfigError:
+def _no_such_option(name: str, flags: Mapping[str, Flag], registry: Registry) -> ConfigError:
+    for group, owner, declared in declared_in(registry):
+        prefix = prefix_of(group, owner)
+        if group and name.startswith(prefix):
+            names = [option.name for option in options_of(declared)]
+            return unknown("option", name.removeprefix(prefix), names, where=f"--{name}", of=repr(owner))
     names = [flag.name for flag in flags.values() if not flag.retired]
     near = difflib.get_close_matches(name, names, 1)
     guess = f" (did you mean --{near[0]}?)" if near else ""
@@ -192,4 +224,6 @@ def _no_such_option(name: str, flags: Mapping[str, Flag]) -> ConfigError:
 
 
 def _must_be(flag: Flag) -> str:
-    return f"it must be {flag.option.allowed}" if flag.option else ""
+    if flag.option is not None:
+        return f"it must be {flag.option.allowed}"
+    return f"it is {COMMANDS[flag.name]}" if flag.name in COMMANDS else ""

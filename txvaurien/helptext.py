@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import shutil
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from txvaurien.flags import COMMANDS, Common, declared_in, prefix_of
-from txvaurien.options import Option, options_of, summary
+from txvaurien.actions import ACTIONS
+from txvaurien.faults import ToxicFields
+from txvaurien.flags import COMMANDS, REPEATABLE, Common, declared_in, prefix_of
+from txvaurien.options import Declared, Option, options_of, summary
 from txvaurien.plugins import Registry
+from txvaurien.protocols.base import WireProtocol
+from txvaurien.rulefields import RULE_OPTIONS
 
 #: The sections of the common options. What is not named here comes last, under "Further".
 GROUPS: Sequence[tuple[str, tuple[str, ...]]] = (
     ("Where", ("proxy", "backend", "no-proxy", "backlog")),
-    ("What goes wrong", ("protocol", "behavior", "seed")),
+    ("What goes wrong", ("protocol", "behavior", "rule", "toxic", "scenario", "seed", "max-active-faults")),
     ("Limits", ("timeout", "idle-timeout", "pool-max-size", "pool-timeout", "on-desync")),
     ("Live control", ("http", "http-host", "http-port")),
-    ("Log", ("log-level", "log-output")),
+    ("Log", ("log-level", "log-output", "journal", "journal-size", "journal-keep")),
 )
 
 _COLUMN = 30
@@ -31,8 +35,14 @@ _ADDRESSES = (
     "tls:host:465. Times are seconds. An option that is off is switched off again with `off`. An option "
     "without a value here stands for true; --http=false takes it back. In an INI file all of them "
     "stand in [vaurien], those of a behavior or protocol also in [behavior:NAME] or [protocol:NAME] "
-    "by their last part."
+    "by their last part; a rule or a toxic has a section [rule:NAME] or [toxic:NAME]."
 )
+_RULE = (
+    "A rule (--rule 'BEHAVIOR FIELD=VALUE ...') has the options of its behavior, by their last part, and "
+    "these fields. The first rule that fires wins, then the mix decides."
+)
+_TOXIC = "A toxic (--toxic 'TYPE FIELD=VALUE ...') has its attributes and these fields."
+_ACTION = "Actions are begun and ended with vaurienctl, or are steps of a scenario."
 
 
 def help_text(registry: Registry, program: str) -> str:
@@ -41,24 +51,58 @@ def help_text(registry: Registry, program: str) -> str:
     :param program: how the program was called, such as ``twistd vaurien``.
     """
     width = max(_NARROWEST, min(shutil.get_terminal_size((100, 24)).columns, _WIDEST))
-    parts = [f"Usage: {program} [options]", "", *textwrap.wrap(_INTRODUCTION, width), ""]
+    parts = [f"Usage: {program} [options]"]
+    if program == "vaurien":
+        parts.append("       vaurien replay JOURNAL [options]")
+    parts += ["", *textwrap.wrap(_INTRODUCTION, width), ""]
     parts += _common(registry, width)
     for group, owner, declared in declared_in(registry):
         options = options_of(declared)
         if group:
             title = f"{group.removesuffix('s').capitalize()} {owner}: {summary(declared)}"
             parts += _section(title, [_entry(prefix_of(group, owner), each) for each in options], width)
+        if group == "protocols":
+            parts += _kinds(registry.protocols[owner], width)
+    parts += _section(_RULE, [_field(each) for each in RULE_OPTIONS], width)
+    parts += _section(_TOXIC, [_field(each) for each in options_of(ToxicFields)], width)
+    parts += _fields("Toxic", registry.toxics, width)
+    parts += [*textwrap.wrap(_ACTION, width), ""]
+    parts += _fields("Action", ACTIONS, width)
     return "\n".join([*parts, *textwrap.wrap(_ADDRESSES, width)])
+
+
+def _kinds(protocol: type[WireProtocol], width: int) -> Iterator[str]:
+    """The errors that a protocol can say."""
+    if protocol.error_kinds:
+        title = f"Kinds of errors of {protocol.name} (--behavior-error-kind):"
+        yield from _section(title, [(kind.name, kind.help) for kind in protocol.error_kinds], width)
+
+
+def _fields(what: str, declared: Mapping[str, type[Declared]], width: int) -> Iterator[str]:
+    for name in sorted(declared):
+        title = f"{what} {name}: {summary(declared[name])}"
+        yield from _section(title, [_field(each) for each in options_of(declared[name])], width)
+
+
+def _field(option: Option) -> tuple[str, str]:
+    """As `_entry`, in the short form."""
+    left, right = _entry("", option)
+    name = left.removeprefix("--").partition(" ")[0]
+    return f"{name}={_metavar(option)}", right
 
 
 def _common(registry: Registry, width: int) -> Iterator[str]:
     options = {option.name: option for option in options_of(Common)}
     choices = {"protocol": sorted(registry.protocols), "behavior": sorted(registry.behaviors)}
     for title, names in (*GROUPS, ("Further", _further(options))):
-        entries = [_entry("", options[name], choices.get(name, [])) for name in names]
+        entries = [
+            _command(name) if name in COMMANDS else _entry("", options[name], choices.get(name, []))
+            for name in names
+        ]
         if entries:
             yield from _section(f"{title}:", entries, width)
-    yield from _section("This command:", [_command(name) for name in COMMANDS], width)
+    others = [_command(name) for name in COMMANDS if name not in REPEATABLE]
+    yield from _section("This command:", others, width)
 
 
 def _further(options: dict[str, Option]) -> tuple[str, ...]:
@@ -67,7 +111,8 @@ def _further(options: dict[str, Option]) -> tuple[str, ...]:
 
 
 def _command(name: str) -> tuple[str, str]:
-    return f"--{name} FILE" if name == "config" else f"--{name}", COMMANDS[name]
+    value = {"config": " FILE", **dict.fromkeys(REPEATABLE, " 'NAME FIELD=VALUE ...'")}.get(name, "")
+    return f"--{name}{value}", COMMANDS[name]
 
 
 def _entry(prefix: str, option: Option, choices: Sequence[str] = ()) -> tuple[str, str]:
@@ -82,6 +127,7 @@ def _entry(prefix: str, option: Option, choices: Sequence[str] = ()) -> tuple[st
 
 def _metavar(option: Option) -> str:
     special = {"proxy": "ADDRESS", "backend": "ADDRESS", "protocol": "NAME", "behavior": "NAME"}
+    special |= {"scenario": "FILE", "journal": "FILE", "log_output": "FILE"}
     nouns = {"bool": "true|false", "int": "N", "float": "NUMBER"}
     fallback = "NAME" if option.choices else "TEXT"
     return special.get(option.attribute) or nouns.get(option.kind, fallback)

@@ -19,7 +19,9 @@ from iniconfig import IniConfig, ParseError
 from txvaurien.errors import ConfigError
 from txvaurien.flags import normal
 
-_VARIABLE = re.compile(r"\$\$\{|\$\{(?P<name>[^}]*)\}")
+_VARIABLE = re.compile(r"\$\$\{|\$\{(?P<name>[^}]*)(?P<end>\}?)")
+#: What begins like this was meant to be a line of its own.
+_INDENTED = re.compile(r"\s+(\[|[\w-]+\s*=)")
 _MAIN = "vaurien"
 
 
@@ -102,16 +104,30 @@ def _own_contents(path: str, environ: Mapping[str, str], where: str) -> Contents
 
 
 def _parse(path: str, where: str) -> IniConfig:
+    text = _text(path, where)
+    for number, line in enumerate(text.splitlines(), 1):
+        if _INDENTED.match(line):
+            what = "this line is indented, so it would go on with the value before it"
+            raise ConfigError(f"{path}:{number}", what, "begin it in the first column")
     try:
-        return IniConfig(path)
-    except OSError as error:
-        raise ConfigError(where, f"{path!r} cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(where, f"{path!r} is not UTF-8 text ({error})") from error
+        return IniConfig(path, text)
     except ParseError as error:
         place = f"{error.path}:{error.lineno + 1}"
         allowed = "write [section] and name = value"
         raise ConfigError(place, f"this is not INI ({error.msg})", allowed) from error
+
+
+def _text(path: str, where: str) -> str:
+    try:
+        with open(path, "rb") as stream:
+            raw = stream.read()
+        return raw.decode("utf-8")
+    except OSError as error:
+        raise ConfigError(where, f"{path!r} cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        what = f"the byte {raw[error.start]:#04x} is not UTF-8"
+        raise ConfigError(f"{path}:{line}", what, "save the file as UTF-8 text") from error
 
 
 def _expanded(value: str, environ: Mapping[str, str], where: str) -> str:
@@ -119,6 +135,10 @@ def _expanded(value: str, environ: Mapping[str, str], where: str) -> str:
         name = match["name"]
         if name is None:
             return "${"
+        if not match["end"]:
+            raise ConfigError(
+                where, f"{match[0]!r} has no closing brace", "write ${NAME}, or $${ for a literal ${"
+            )
         if name not in environ:
             allowed = "set it, or write $${ for a literal ${"
             raise ConfigError(where, f"the environment variable {name!r} is not set", allowed)

@@ -1,15 +1,15 @@
-"""Protocols and behaviors by name.
+"""Protocols, behaviors and toxics by name.
 
-They are found in one way: the entry points ``txvaurien.protocols`` and
-``txvaurien.behaviors``, where ours are listed as well. A class that an INI
-section names with ``callable`` is added to the registry that is made for that
-configuration, and to no other.
+They are found in one way: the entry points ``txvaurien.protocols``,
+``txvaurien.behaviors`` and ``txvaurien.toxics``, where ours are listed as well. A
+class that an INI section names with ``callable`` is added to the registry that is
+made for that configuration, and to no other.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Any
@@ -17,13 +17,19 @@ from typing import Any
 from twisted.logger import Logger
 from zope.interface.verify import verifyClass
 
+from txvaurien.actions import ACTIONS
 from txvaurien.behaviors.base import Behavior
 from txvaurien.errors import ConfigError
-from txvaurien.interfaces import IBehavior, IWireProtocol
-from txvaurien.options import Declared, build, unknown
+from txvaurien.interfaces import IBehavior, IToxic, IWireProtocol
+from txvaurien.options import Declared, build, options_of, unknown
 from txvaurien.protocols.base import WireProtocol
+from txvaurien.rulefields import RULE_FIELDS
+from txvaurien.toxics.base import Toxic
 
 log = Logger()
+
+#: What a toxic has beside its attributes.
+TOXIC_FIELDS = frozenset({"type", "name", "stream", "toxicity", "attributes"})
 
 
 @dataclass
@@ -32,11 +38,12 @@ class Registry:
 
     protocols: dict[str, type[WireProtocol]] = field(default_factory=dict)
     behaviors: dict[str, type[Behavior]] = field(default_factory=dict)
+    toxics: dict[str, type[Toxic]] = field(default_factory=dict)
 
     @classmethod
     def load(cls) -> Registry:
         """A registry of everything that is installed."""
-        return cls(protocols=_installed("protocols"), behaviors=_installed("behaviors"))
+        return cls(**{group: _installed(group) for group in _KINDS})
 
     def protocol(
         self, name: str, values: Mapping[str, object] | None = None, *, where: str = "", text: bool = False
@@ -54,18 +61,52 @@ class Registry:
             raise unknown("behavior", name, self.behaviors, where=where)
         return build(self.behaviors[name], values or {}, where=where, text=text)
 
+    def toxic(
+        self, name: str, values: Mapping[str, object] | None = None, *, where: str = "", text: bool = False
+    ) -> Toxic:
+        """An instance of the toxic called `name`, with these attributes."""
+        if name not in self.toxics:
+            raise unknown("toxic", name, self.toxics, where=where)
+        return build(self.toxics[name], values or {}, where=where, text=text)
+
     def add(self, group: str, name: str, path: str, *, where: str) -> None:
         """Register the class at the dotted `path` as `name`.
 
-        :param group: ``protocols`` or ``behaviors``.
-        :raises ConfigError: there is no such class, or it is not of that kind.
+        :param group: ``protocols``, ``behaviors`` or ``toxics``.
+        :raises ConfigError: there is no such class, it is not of that kind, or its name or that of one
+            of its options means something else already.
         """
-        getattr(self, group)[name] = _import(group, path, where=where)
+        found = _import(group, path, where=where)
+        self._check_name(group, name, where)
+        _check_options(group, found, where)
+        getattr(self, group)[name] = found
+
+    def _check_name(self, group: str, name: str, where: str) -> None:
+        """:raises ConfigError: another kind of fault is called so: the first word says what is meant."""
+        faults: dict[str, Iterable[str]] = {
+            "behavior": self.behaviors,
+            "toxic": self.toxics,
+            "action": ACTIONS,
+        }
+        own = group.removesuffix("s")
+        for other, names in faults.items():
+            if own in faults and other != own and name in names:
+                raise ConfigError(where, f"{other} {name!r} is there already", "choose another name")
 
 
-_KINDS: dict[str, tuple[type[Declared], Any]] = {
-    "protocols": (WireProtocol, IWireProtocol),
-    "behaviors": (Behavior, IBehavior),
+@dataclass(frozen=True)
+class _Kind:
+    """What one group of plug-ins has in common."""
+
+    base: type[Declared]
+    interface: Any
+    reserved: Iterable[str] = ()
+
+
+_KINDS: Mapping[str, _Kind] = {
+    "protocols": _Kind(WireProtocol, IWireProtocol),
+    "behaviors": _Kind(Behavior, IBehavior, RULE_FIELDS),
+    "toxics": _Kind(Toxic, IToxic, TOXIC_FIELDS),
 }
 
 
@@ -73,7 +114,8 @@ def _installed(group: str) -> dict[str, Any]:
     found = {}
     for point in entry_points(group=f"txvaurien.{group}"):
         try:
-            found[point.name] = point.load()
+            loaded = point.load()
+            _check_options(group, loaded, point.value)
         except Exception as error:
             # Somebody else's broken plug-in must not keep the proxy from running without it.
             log.warn(
@@ -82,7 +124,19 @@ def _installed(group: str) -> dict[str, Any]:
                 path=point.value,
                 error=error,
             )
+        else:
+            found[point.name] = loaded
     return found
+
+
+def _check_options(group: str, found: type[Declared], where: str) -> None:
+    """:raises ConfigError: one of the options could not be told from what a rule or a toxic has itself."""
+    taken = [option.name for option in options_of(found) if option.name in _KINDS[group].reserved]
+    if taken:
+        one = {"behaviors": "rule", "toxics": "toxic"}[group]
+        raise ConfigError(
+            where, f"{taken[0]!r} cannot be an option: every {one} has it", "give it another name"
+        )
 
 
 def _import(group: str, path: str, *, where: str) -> Any:
@@ -93,8 +147,8 @@ def _import(group: str, path: str, *, where: str) -> Any:
         raise ConfigError(
             where, f"{path!r} cannot be imported ({error})", "write package.module.Class"
         ) from error
-    base, interface = _KINDS[group]
-    if not (isinstance(found, type) and issubclass(found, base)):
-        raise ConfigError(where, f"{path!r} is not a subclass of {base.__module__}.{base.__name__}")
-    verifyClass(interface, found)
+    kind = _KINDS[group]
+    if not (isinstance(found, type) and issubclass(found, kind.base)):
+        raise ConfigError(where, f"{path!r} is not a subclass of {kind.base.__module__}.{kind.base.__name__}")
+    verifyClass(kind.interface, found)
     return found

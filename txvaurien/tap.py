@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from typing import Any
 
 from twisted.application.service import IService, MultiService
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger, globalLogPublisher
 from twisted.python import usage
 from twisted.python.failure import Failure
 
 from txvaurien.config import CommandLine, Settings, read, settle
-from txvaurien.control.api import ControlService
+from txvaurien.control.service import ControlService
+from txvaurien.dryrun import dry_run_text
 from txvaurien.errors import ConfigError, ListenError
 from txvaurien.helptext import help_text
+from txvaurien.journal import Journal
+from txvaurien.journalfile import JournalFile
 from txvaurien.logs import log_observer
+from txvaurien.panicsignal import PanicSignal
+from txvaurien.plan import Plan
+from txvaurien.playing import Playing
 from txvaurien.plugins import Registry
+from txvaurien.printing import show
 from txvaurien.proxy import Proxy
+from txvaurien.replaying import read_replayed, settle_replayed
 from txvaurien.service import ProxyService
 
 #: Names a descriptor that is told when everything listens (`VaurienService`).
@@ -45,20 +53,29 @@ class Options(usage.Options):
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Read a command line, by default that of the process.
 
-        :raises SystemExit: after ``--help`` and ``--version``; with one line for standard error
-            and status 1 if something is wrong (a UsageError would have twistd print all the help).
+        :raises SystemExit: after ``--help``, ``--version`` and ``--dry-run``; with one line for standard
+            error and status 1 if something is wrong (a UsageError would have twistd print all the help).
         """
-        arguments = sys.argv[1:] if options is None else options
+        arguments = list(sys.argv[1:] if options is None else options)
         try:
-            line = read(arguments, self._registry)
-            self._obey(line)
-            self.settings = settle(line)
+            line, self.settings = self._read(arguments)
         except ConfigError as error:
             raise SystemExit(f"vaurien: {error}") from error
+        if line.asks("dry-run"):
+            show(dry_run_text(self.settings))
+            raise SystemExit(0)
+
+    def _read(self, arguments: Sequence[str]) -> tuple[CommandLine, Settings]:
+        if arguments[:1] == ["replay"]:
+            line, replay = read_replayed(arguments[1:], self._registry)
+        else:
+            line, replay = read(arguments, self._registry), None
+        self._obey(line)
+        return line, settle(line) if replay is None else settle_replayed(line, replay)
 
     def _obey(self, line: CommandLine) -> None:
         if line.asks("help"):
-            print(help_text(line.registry, self.program))
+            show(help_text(line.registry, self.program))
             raise SystemExit(0)
         if line.asks("version"):
             print(f"vaurien {version('txvaurien')}")
@@ -78,7 +95,9 @@ class Options(usage.Options):
 
 
 class VaurienService(MultiService):
-    """The proxy and its control server, as settings want them.
+    """The proxy, its journal, its scenario and its control server, as settings want them.
+
+    SIGUSR1 is the panic stop: everything that goes wrong by our doing stops at once.
 
     :param ready: a descriptor; when everything listens ``ready PROXY-PORT CONTROL-PORT`` is
         written to it (0 for what does not listen on TCP) and it is closed.
@@ -90,48 +109,85 @@ class VaurienService(MultiService):
         self.settings = settings
         self.reactor = reactor
         self.proxy = make_proxy(settings, reactor)
+        self.playing = Playing(self.proxy)
+        self.journal_file = make_journal_file(settings)
+        self.journal = Journal(reactor, file=self.journal_file)
         self.proxy_service: ProxyService | None = None
         self.control_service: ControlService | None = None
         self._ready = ready
+        self._recorded = False
         self._trying: Deferred[Any] | None = None
+        self._panic = PanicSignal(reactor, self._on_panic)
         if not settings.common.no_proxy:
             settings.backend.resolve(settings.place("backend"))
             listen, backlog = settings.listen.text, settings.common.backlog
             self.proxy_service = ProxyService(self.proxy, listen, backlog=backlog)
             MultiService.addService(self, self.proxy_service)
         if settings.control:
-            self.control_service = make_control(settings, self.proxy, reactor)
+            self.control_service = make_control(self)
             MultiService.addService(self, self.control_service)
 
     def startService(self) -> None:
         """Listen, say so, and try the backend once.
 
         :raises ListenError: nothing can listen there.
+        :raises ConfigError: the journal cannot be written.
         """
+        self._begin_journal()
         MultiService.startService(self)
+        self._panic.install()
         self._announce()
         # Not before the reactor runs: whoever waits for it may send SIGTERM at once.
         self.reactor.callWhenRunning(self._is_ready)
         if self.proxy_service is not None:
             self._try_backend()
+        if self.settings.scenario is not None:
+            ensureDeferred(self.playing.play(self.settings.scenario))
 
-    def stopService(self) -> Deferred[Any]:
-        """Stop listening and end all links; fires when that is done."""
+    def _begin_journal(self) -> None:
+        if self.journal_file is not None:
+            try:
+                self.journal_file.start()
+            except ConfigError as error:
+                raise error.at(self.settings.place("journal")) from error
+        self.journal.attach(self.proxy, self.settings.listen.text)
+        self._recorded = True
+
+    def stopService(self) -> Deferred[None]:
+        """Stop the scenario, stop listening and end all links; fires when that is done and journalled."""
+        return ensureDeferred(self._stop())
+
+    async def _stop(self) -> None:
+        self._panic.remove()
+        # A scenario may have stopped the listener, and starts it again at its end.
+        await self.playing.stop()
         stopped: Deferred[Any] = MultiService.stopService(self)
         if self._trying is not None:
             self._trying.cancel()
-        return stopped
+        await stopped
+        if self._recorded:
+            self.journal.detach(self.proxy)
+            self._recorded = False
+        if self.journal_file is not None:
+            await self.journal_file.stop(self.reactor)
+        _log.info("stopped")
+
+    def _on_panic(self) -> None:
+        ensureDeferred(self.playing.panic()).addErrback(
+            lambda failure: _log.failure("the panic stop failed", failure)
+        )
 
     def _announce(self) -> None:
         for warning in self.settings.warnings:
             _log.warn("{text}", text=warning)
         if self.proxy_service is not None:
             _log.info(
-                "proxy on {where} for {backend}: protocol {protocol}, behavior {behavior}, seed {seed}",
+                "proxy on {where} for {backend}: protocol {protocol}, behavior {behavior}{more}, seed {seed}",
                 where=_where(self.settings.listen.text, self.proxy_service.port),
                 backend=self.proxy.backend.text,
                 protocol=self.proxy.protocol.name,
                 behavior=self.proxy.plan.mix_text,
+                more="".join(f", {what} {name}" for what, name in _named(self.proxy.plan)),
                 seed=self.proxy.seed,
             )
         if self.control_service is not None:
@@ -192,25 +248,34 @@ class StartError(ListenError, SystemExit):
     Exception does it tidy up (its PID file, the parent that waits for the daemon).
     """
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, status: int | str) -> None:
         super().__init__(why)
-        self.code = f"vaurien: {why}"
+        self.code = status
 
 
 class TwistdService(VaurienService):
-    """As `VaurienService`, under twistd."""
+    """As `VaurienService`, under twistd.
+
+    :ivar daemon: whether nobody can see standard error.
+    """
+
+    daemon = False
 
     def startService(self) -> None:
         """Listen.
 
-        :raises StartError: nothing can listen there; standard error has been told.
+        :raises StartError: nothing can listen there, or the journal cannot be written; the user
+            has been told, or is told by the exit.
         """
         try:
             super().startService()
-        except ListenError as error:
-            # What twistd prints of an exit goes to its log, which has taken sys.stderr over.
-            print(f"vaurien: {error}", file=sys.__stderr__)
-            raise StartError(str(error)) from error
+        except (ConfigError, ListenError) as error:
+            said = f"vaurien: {error}"
+            if self.daemon:
+                # What an exit says goes to twistd's log, which has taken sys.stderr over.
+                raise StartError(str(error), said) from error
+            print(said, file=sys.__stderr__)
+            raise StartError(str(error), 1) from error
 
 
 def make_proxy(settings: Settings, reactor: Any) -> Proxy:
@@ -226,18 +291,31 @@ def make_proxy(settings: Settings, reactor: Any) -> Proxy:
         pool_max_size=common.pool_max_size,
         pool_timeout=common.pool_timeout,
         on_desync=common.on_desync,
+        max_active_faults=common.max_active_faults,
+        name=settings.name,
     )
 
 
-def make_control(settings: Settings, proxy: Proxy, reactor: Any) -> ControlService:
+def make_journal_file(settings: Settings) -> JournalFile | None:
+    """The file that ``--journal`` names; it is not open yet."""
+    common = settings.common
+    if common.journal is None:
+        return None
+    return JournalFile(common.journal, common.journal_size, common.journal_keep)
+
+
+def make_control(service: VaurienService) -> ControlService:
     """The control server that settings describe."""
+    settings = service.settings
     return ControlService(
-        proxy,
+        service.proxy,
         settings.registry,
         settings.common.http_host,
         settings.common.http_port,
-        reactor=reactor,
+        reactor=service.reactor,
         behavior_defaults=settings.behavior_defaults,
+        journal=service.journal,
+        playing=service.playing,
     )
 
 
@@ -263,9 +341,17 @@ def makeService(options: Options) -> IService:
             place = settings.place("log-output")
             common = settings.common
             globalLogPublisher.addObserver(log_observer(common.log_level, common.log_output, place))
-        return TwistdService(settings, reactor, ready_descriptor())
+        service = TwistdService(settings, reactor, ready_descriptor())
+        service.daemon = options.parent is not None and not options.parent["nodaemon"]
+        return service
     except ConfigError as error:
         raise SystemExit(f"vaurien: {error}") from error
+
+
+def _named(plan: Plan) -> Iterator[tuple[str, str]]:
+    """What a plan has beside its mix."""
+    yield from (("rule", rule.name) for rule in plan.rules)
+    yield from (("toxic", placed.name) for placed in plan.toxics)
 
 
 def _where(text: str, port: int | None) -> str:

@@ -10,10 +10,22 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+from urllib.parse import quote, urlencode
 
 BEHAVIOR = "/behavior"
 BEHAVIORS = "/behaviors"
 BACKEND = "/backend"
+PLAN = "/plan"
+RULES = "/rules"
+TOXICS = "/toxics"
+ACTIONS = "/actions"
+LINKS = "/links"
+SCENARIO = "/scenario"
+JOURNAL = "/journal"
+RESET = "/reset"
+
+_TIMED_OUT = 408
+_NOT_FOUND = 404
 
 #: The port of the control server, where nobody says otherwise.
 DEFAULT_PORT = 8080
@@ -23,6 +35,9 @@ ShareFields = dict[str, Any]
 
 #: One option of a behavior: ``{"name": "sleep", "type": "float", "default": 1.0, ...}``.
 OptionFields = dict[str, Any]
+
+#: A rule, a toxic, an action, a link, a record of the journal, a whole plan: as the server says it.
+Fields = dict[str, Any]
 
 Answer = TypeVar("Answer")
 
@@ -40,6 +55,17 @@ class VaurienError(ValueError):
         self.status = status
 
 
+class NotFired(VaurienError, TimeoutError):
+    """A rule has not fired as often as was waited for.
+
+    :ivar fired: how often it has.
+    """
+
+    def __init__(self, message: str, fired: int) -> None:
+        super().__init__(message, _TIMED_OUT)
+        self.fired = fired
+
+
 @dataclass(frozen=True)
 class Call(Generic[Answer]):
     """One request to the control server."""
@@ -49,6 +75,8 @@ class Call(Generic[Answer]):
     #: Takes what the caller wants out of a good answer; it may raise LookupError or TypeError.
     read: Callable[[Any], Answer]
     body: bytes = b""
+    #: Seconds that the server may take longer than it otherwise may, because it was asked to wait.
+    patience: float = 0.0
 
     def answer(self, status: int, body: bytes, server: str) -> Answer:
         """What the answer says.
@@ -57,10 +85,15 @@ class Call(Generic[Answer]):
         :raises VaurienError: the answer is a refusal, or not one of a control server.
         """
         try:
-            said = json.loads(body)
-            if status == 200:
+            said: Any = json.loads(body) if body else {}
+            if 200 <= status < 300:
                 return self.read(said)
-            reasons = [_reason(problem) for problem in said["errors"]]
+            problems = said["errors"]
+            reasons = [_reason(problem) for problem in problems]
+            if status == _TIMED_OUT:
+                raise NotFired("; ".join(problem["description"] for problem in problems), said["fired"])
+        except NotFired:
+            raise
         except (ValueError, LookupError, TypeError):
             raise VaurienError(
                 f"{server}{self.path} answered {status}, and not as a control server of txvaurien does;"
@@ -105,9 +138,134 @@ def get_backend() -> Call[str]:
     return Call("GET", BACKEND, lambda said: str(said["backend"]))
 
 
-def set_backend(address: str) -> Call[None]:
-    """Another backend, for the links to come."""
-    return _put(BACKEND, {"backend": address})
+def set_backend(address: str, cut: bool = False) -> Call[None]:
+    """Another backend, for the links to come; with `cut` the others are ended."""
+    return _put(BACKEND, {"backend": address, **({"cut": True} if cut else {})})
+
+
+def get_plan() -> Call[Fields]:
+    """The mix, the rules, the toxics and the seed: what `set_plan` takes."""
+    return Call("GET", PLAN, dict)
+
+
+def set_plan(plan: Mapping[str, object]) -> Call[None]:
+    """A whole plan."""
+    return _put(PLAN, plan)
+
+
+def reset() -> Call[None]:
+    """No faults at all."""
+    return Call("POST", RESET, _nothing)
+
+
+def add_rule(behavior: str, fields: Mapping[str, object], position: int | None = None) -> Call[str]:
+    """One more rule; its name."""
+    query = {} if position is None else {"position": position}
+    return _post(_path(RULES, query=query), _fault("rule", "behavior", behavior, fields), _name)
+
+
+def list_rules() -> Call[list[Fields]]:
+    """All rules, with what they have counted."""
+    return Call("GET", RULES, lambda said: list(said["rules"]))
+
+
+def get_rule(name: str) -> Call[Fields]:
+    """One rule, with what it has counted."""
+    return Call("GET", _path(RULES, name), dict)
+
+
+def wait_for_rule(name: str, fired: int, timeout: float) -> Call[int]:
+    """How often a rule has fired, when that is at least `fired`."""
+    path = _path(RULES, name, {"fired": fired, "timeout": timeout})
+    return Call("GET", path, lambda said: int(said["fired"]), patience=timeout)
+
+
+def change_rule(name: str, fields: Mapping[str, object]) -> Call[None]:
+    """Other fields for a rule, whose counters start from zero."""
+    return Call("PATCH", _path(RULES, name), _nothing, _json(_written(fields)))
+
+
+def remove_rule(name: str) -> Call[None]:
+    """A rule less."""
+    return Call("DELETE", _path(RULES, name), _nothing)
+
+
+def add_toxic(type_: str, fields: Mapping[str, object]) -> Call[str]:
+    """One more toxic; its name."""
+    return _post(TOXICS, _fault("toxic", "type", type_, fields), _name)
+
+
+def list_toxics() -> Call[list[Fields]]:
+    """All toxics, in their order."""
+    return Call("GET", TOXICS, list)
+
+
+def change_toxic(name: str, fields: Mapping[str, object]) -> Call[None]:
+    """Other attributes for a toxic."""
+    return Call("PATCH", _path(TOXICS, name), _nothing, _json(_written(fields)))
+
+
+def remove_toxic(name: str) -> Call[None]:
+    """A toxic less."""
+    return Call("DELETE", _path(TOXICS, name), _nothing)
+
+
+def start_action(name: str, options: Mapping[str, object]) -> Call[None]:
+    """Begin an action of the proxy."""
+    if _is_short_form(name):
+        return _post(ACTIONS, {**_written(options), "action": name}, _nothing)
+    return _post(_path(ACTIONS, name), _written(options), _nothing)
+
+
+def list_actions() -> Call[list[Fields]]:
+    """The actions that stand."""
+    return Call("GET", ACTIONS, lambda said: list(said["actions"]))
+
+
+def stop_action(name: str) -> Call[None]:
+    """End an action."""
+    return Call("DELETE", _path(ACTIONS, name), _nothing)
+
+
+def list_links() -> Call[list[Fields]]:
+    """All links."""
+    return Call("GET", LINKS, lambda said: list(said["links"]))
+
+
+def kill(link: int | None, how: str) -> Call[int]:
+    """End one link, or all; how many there were."""
+    path = _path(LINKS, "" if link is None else str(link), {"how": how})
+    return Call("DELETE", path, lambda said: int(said["killed"]))
+
+
+def get_scenario() -> Call[Fields]:
+    """How far the scenario is; its ``state`` is ``none`` where there is none."""
+    return Call("GET", SCENARIO, dict)
+
+
+def set_scenario(text: str) -> Call[Fields]:
+    """Begin a scenario."""
+    return Call("PUT", SCENARIO, dict, _json({"scenario": text}))
+
+
+def control_scenario(what: str) -> Call[Fields]:
+    """``pause`` it, or ``resume`` it."""
+    return Call("POST", _path(SCENARIO, what), dict)
+
+
+def stop_scenario() -> Call[None]:
+    """Stop it."""
+    return Call("DELETE", SCENARIO, _nothing)
+
+
+def get_journal(since: int, filters: Mapping[str, object]) -> Call[list[Fields]]:
+    """The records after number `since`."""
+    return Call("GET", _path(JOURNAL, query={"since": since, **filters}), lambda said: list(said["records"]))
+
+
+def is_gone(error: VaurienError) -> bool:
+    """Whether it says that there is no such thing (any more)."""
+    return error.status == _NOT_FOUND
 
 
 def base_url(scheme: str, host: str, port: int) -> str:
@@ -131,11 +289,48 @@ def unreachable(server: str, why: object) -> VaurienError:
 
 
 def _put(path: str, fields: Mapping[str, object]) -> Call[None]:
+    return Call("PUT", path, _nothing, _json(fields))
+
+
+def _post(path: str, fields: Mapping[str, object], read: Callable[[Any], Answer]) -> Call[Answer]:
+    return Call("POST", path, read, _json(fields))
+
+
+def _json(fields: Mapping[str, object]) -> bytes:
     # JSON knows no NaN and no infinity, and the server says so; here it is said sooner.
-    return Call("PUT", path, lambda said: None, json.dumps(fields, allow_nan=False).encode())
+    return json.dumps(fields, allow_nan=False).encode()
+
+
+def _path(path: str, name: str = "", query: Mapping[str, object] | None = None) -> str:
+    below = f"/{quote(name, safe='')}" if name else ""
+    return f"{path}{below}?{urlencode(query)}" if query else f"{path}{below}"
+
+
+def _fault(short: str, key: str, name: str, fields: Mapping[str, object]) -> dict[str, object]:
+    """The body for a fault; more than one word is the short form."""
+    return {**_written(fields), short if _is_short_form(name) else key: name}
+
+
+def _is_short_form(text: str) -> bool:
+    return len(text.split()) > 1
+
+
+def _written(fields: Mapping[str, object]) -> dict[str, object]:
+    """Names that Python keeps for itself have an underscore more: ``for_``."""
+    return {name.rstrip("_"): value for name, value in fields.items()}
+
+
+def _nothing(said: object) -> None:
+    """The answer says no more than that it is done."""
+
+
+def _name(said: Mapping[str, Any]) -> str:
+    return str(said["name"])
 
 
 def _reason(problem: Mapping[str, str]) -> str:
     name, description = problem["name"], problem["description"]
-    # The server's words for an unknown behavior need no field in front of them.
-    return description if name in {"", "name"} else f"{name}: {description}"
+    # The server's words for something unknown need no field in front of them.
+    return (
+        description if name in {"", "name"} or problem.get("location") == "path" else f"{name}: {description}"
+    )

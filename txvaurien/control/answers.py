@@ -41,15 +41,23 @@ class Problem:
 
 
 class Refused(Exception):
-    """The request is refused with this HTTP status."""
+    """The request is refused with this HTTP status.
+
+    :param more: what else the body says.
+    """
 
     def __init__(
-        self, status: int, problems: Sequence[Problem], headers: Mapping[bytes, bytes] | None = None
+        self,
+        status: int,
+        problems: Sequence[Problem],
+        headers: Mapping[bytes, bytes] | None = None,
+        more: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(status, problems)
         self.status = status
         self.problems = problems
         self.headers = headers or {}
+        self.more = more or {}
 
     @classmethod
     def because(cls, status: int, location: str, name: str, description: str) -> Refused:
@@ -60,7 +68,7 @@ class Refused(Exception):
     def body(self) -> bytes:
         """The body that says why."""
         errors = [vars(problem) for problem in self.problems]
-        return encode({"status": "error", "errors": errors})
+        return encode({"status": "error", "errors": errors, **self.more})
 
     def answer(self, request: IRequest) -> bytes:
         """Set status and headers of the answer, and return its body."""
@@ -69,8 +77,8 @@ class Refused(Exception):
         return answer_with(request, self.body)
 
 
-def encode(said: Mapping[str, object]) -> bytes:
-    """A JSON object, and a line end for those who look at it in a terminal."""
+def encode(said: object) -> bytes:
+    """JSON, and a line end for those who look at it in a terminal."""
     return json.dumps(said, allow_nan=False).encode() + b"\n"
 
 

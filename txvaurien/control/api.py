@@ -1,66 +1,46 @@
-"""Live control over HTTP: which behavior, which backend.
+"""Live control over HTTP: what goes wrong, which backend, what has happened.
 
-The paths and bodies are those that Vaurien's clients know; more is said in further keys.
+The paths and bodies of the first three are those that Vaurien's clients know; more is said in further keys.
 
 - ``GET /behavior``: ``{"behavior": "delay", "options": {...}, "mix": [...], "seed": 7}``.
 - ``PUT /behavior``: ``{"name": "delay", "sleep": 2}``, ``{"name": "5:error,10:delay"}`` or
   ``{"mix": [{"percent": 5, "name": "error", "options": {...}}]}``. POST does the same.
-- ``GET /behaviors``: ``{"behaviors": ["abort", ...], "options": {...}, "help": {...}}``.
-- ``GET /backend``, ``PUT /backend``: ``{"backend": "localhost:6379"}``.
+- ``GET /behaviors``: ``{"behaviors": ["abort", ...], "options": {...}, "help": {...}, "kinds": [...]}``.
+- ``GET /backend``, ``PUT /backend``: ``{"backend": "localhost:6379"}``; ``"cut": true`` ends standing links.
+- ``GET /plan``, ``PUT /plan``: ``{"mix": [...], "rules": [...], "toxics": [...], "seed": 7}``, at once.
+- ``POST /reset``: the panic stop; every fault is gone when it answers.
+- ``/rules``, ``/toxics``, ``/actions``, ``/links``, ``/scenario``, ``/journal``: see their modules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
-from klein import Klein
 from klein.resource import KleinResource
-from twisted.application.service import Service
-from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from txvaurien.addresses import Backend, parse_backend, parse_listen
-from txvaurien.control.answers import Problem, Refused, answer_with, encode
-from txvaurien.control.bodies import read_object
-from txvaurien.control.plans import PlanReader, describe_options, describe_plan
-from txvaurien.control.security import AllowedHosts, Guard
-from txvaurien.control.site import ClosingFactory, ControlSite
+from txvaurien.actions import ACTIONS
+from txvaurien.addresses import parse_backend
+from txvaurien.control.actions import ActionsApi
+from txvaurien.control.answers import Problem, Refused
+from txvaurien.control.app import OK, body_of, mounted, new_app, say
+from txvaurien.control.journal import JournalApi
+from txvaurien.control.links import LinksApi
+from txvaurien.control.plans import PlanReader, describe_kinds, describe_mix, describe_options
+from txvaurien.control.rules import RulesApi
+from txvaurien.control.scenario import ScenarioApi
+from txvaurien.control.toxics import ToxicsApi
 from txvaurien.errors import ConfigError
-from txvaurien.plan import Plan
+from txvaurien.faults import FaultReader, describe_plan
+from txvaurien.journal import Journal
+from txvaurien.playing import Playing
 from txvaurien.plugins import Registry
-from txvaurien.protocols.base import WireProtocol
-from txvaurien.service import Listener
+from txvaurien.proxy import Proxy
 
-#: How many connections the kernel queues for us.
-BACKLOG = 50
-
-_OK = {"status": "ok"}
-
-
-class Controlled(Protocol):
-    """What is needed of a `txvaurien.proxy.Proxy`."""
-
-    protocol: WireProtocol
-    backend: Backend
-
-    @property
-    def plan(self) -> Plan:
-        """What the proxy does now."""
-
-    @property
-    def seed(self) -> int:
-        """What all draws depend on."""
-
-    def set_plan(self, plan: Plan) -> None:
-        """Follow another plan from now on; ConfigError if it does not fit."""
-
-    def set_backend(self, backend: Backend) -> None:
-        """Connect new links to another backend."""
+_BACKEND_FIELDS = ("backend", "cut")
 
 
 class ControlApi:
@@ -68,20 +48,33 @@ class ControlApi:
 
     :param registry: what can be named; nothing is ever loaded for a request.
     :param behavior_defaults: what was set for behaviors at start, by attribute name.
+    :param journal: what is recorded of the proxy.
+    :param playing: its scenario.
     """
 
-    app = Klein()
+    app = new_app()
     log = Logger()
 
     def __init__(
         self,
-        proxy: Controlled,
+        proxy: Proxy,
         registry: Registry,
         behavior_defaults: Mapping[str, Mapping[str, object]] | None = None,
+        *,
+        journal: Journal,
+        playing: Playing,
     ) -> None:
+        faults = FaultReader(registry, proxy.protocol, behavior_defaults or {})
         self._proxy = proxy
-        self._behaviors = registry.behaviors
-        self._reader = PlanReader(registry, proxy.protocol, behavior_defaults or {})
+        self._registry = registry
+        self._playing = playing
+        self._reader = PlanReader(faults)
+        self._rules = RulesApi(proxy, faults).resource()
+        self._toxics = ToxicsApi(proxy, faults).resource()
+        self._actions = ActionsApi(proxy, faults).resource()
+        self._links = LinksApi(proxy).resource()
+        self._scenario = ScenarioApi(playing, faults).resource()
+        self._journal = JournalApi(journal).resource()
 
     def resource(self) -> KleinResource:
         """The root of its resource tree, which has to stand behind a `Guard`."""
@@ -90,7 +83,7 @@ class ControlApi:
     @app.route("/behavior", methods=["GET"])
     def get_behavior(self, request: IRequest) -> bytes:
         """What the proxy does now."""
-        return _say(request, {**describe_plan(self._proxy.plan), "seed": self._proxy.seed})
+        return say(request, {**describe_mix(self._proxy.plan), "seed": self._proxy.seed})
 
     @app.route("/behavior", methods=["PUT", "POST"])
     def set_behavior(self, request: IRequest) -> bytes:
@@ -99,138 +92,99 @@ class ControlApi:
         Each time it is a new activation, with counters that start from zero. What
         else the plan has, its rules and its seed, stays as it is.
         """
-        mix = self._reader.read(_body(request))
+        mix = self._reader.read(body_of(request))
         try:
             self._proxy.set_plan(replace(self._proxy.plan, mix=mix))
         except ConfigError as error:
             raise Refused(400, [Problem.of(error, "name")]) from error
-        return _say(request, _OK)
+        return say(request, OK)
 
     @app.route("/behaviors", methods=["GET"])
     def list_behaviors(self, request: IRequest) -> bytes:
-        """What can be set, and with which options."""
-        return _say(request, describe_options(self._behaviors))
+        """What can be set, and with which options: behaviors, toxics, actions, and kinds of errors."""
+        return say(
+            request,
+            {
+                "behaviors": sorted(self._registry.behaviors),
+                **describe_options(self._registry.behaviors),
+                "kinds": describe_kinds(self._proxy.protocol),
+                "toxics": describe_options(self._registry.toxics),
+                "actions": describe_options(ACTIONS),
+            },
+        )
 
     @app.route("/backend", methods=["GET"])
     def get_backend(self, request: IRequest) -> bytes:
         """Where the proxy connects to."""
-        return _say(request, {"backend": self._proxy.backend.text})
+        return say(request, {"backend": self._proxy.backend.text})
 
     @app.route("/backend", methods=["PUT"])
-    def set_backend(self, request: IRequest) -> bytes:
-        """Connect elsewhere from now on. Standing links stay where they are."""
-        said = _body(request)
-        others = [name for name in said if name != "backend"]
-        if others:
-            raise Refused(400, [Problem("body", name, "only backend can be set here") for name in others])
-        address = said.get("backend")
-        if not isinstance(address, str):
-            raise Refused.because(400, "body", "backend", 'give an address, such as "localhost:6379"')
-        try:
-            self._proxy.set_backend(parse_backend(address))
-        except ConfigError as error:
-            raise Refused(400, [Problem.of(error, "backend")]) from error
+    async def set_backend(self, request: IRequest) -> bytes:
+        """Connect elsewhere from now on. Standing links stay where they are, unless ``cut`` is true."""
+        said = body_of(request)
+        address, cut = _backend_fields(said)
+        backend = parse_backend(address, "backend")
+        await backend.look_up(self._proxy.reactor, "backend")
+        self._proxy.set_backend(backend, cut=cut)
         self.log.info("backend {backend!r}", backend=address)
-        return _say(request, _OK)
+        return say(request, OK)
 
-    @app.handle_errors(Refused)
-    def refused(self, request: IRequest, failure: Failure) -> bytes:
-        """A request that cannot be done."""
-        refused = failure.value
-        assert isinstance(refused, Refused)
-        return refused.answer(request)
+    @app.route("/plan", methods=["GET"])
+    def get_plan(self, request: IRequest) -> bytes:
+        """The whole plan."""
+        return say(request, {**describe_plan(self._proxy.plan), "seed": self._proxy.seed})
 
-    @app.handle_errors(MethodNotAllowed)
-    def no_such_method(self, request: IRequest, failure: Failure) -> bytes:
-        """405, with the methods that there are."""
-        error = failure.value
-        assert isinstance(error, MethodNotAllowed)
-        allowed = ", ".join(sorted(error.valid_methods or ()))
-        method, path = _text(request.method), _text(request.path)
-        why = f"{method} cannot be used on {path}; the methods are: {allowed}"
-        problem = Problem("method", method, why)
-        return Refused(405, [problem], {b"allow": allowed.encode("ascii")}).answer(request)
+    @app.route("/plan", methods=["PUT"])
+    def set_plan(self, request: IRequest) -> bytes:
+        """Another plan, whole; where something is wrong, nothing has changed."""
+        self._proxy.set_plan(self._reader.plan(body_of(request), self._proxy.plan))
+        return say(request, OK)
 
-    @app.handle_errors(HTTPException)
-    def no_such_path(self, request: IRequest, failure: Failure) -> bytes:
-        """404, with the paths that there are."""
-        del failure
-        paths = ", ".join(sorted({rule.rule for rule in self.app.url_map.iter_rules()}))
-        path = _text(request.path)
-        why = f"there is no {path}; the paths are: {paths}"
-        return Refused.because(404, "path", path, why).answer(request)
+    @app.route("/reset", methods=["POST"])
+    async def reset(self, request: IRequest) -> bytes:
+        """Remove every fault: mix, rules, toxics, actions, and the scenario."""
+        await self._playing.panic()
+        return say(request, OK)
 
-    @app.handle_errors(Exception)
-    def broken(self, request: IRequest, failure: Failure) -> bytes:
-        """500: a mistake of ours, or of a plug-in. The traceback is for the log."""
-        self.log.failure("{method} {path} failed", failure, method=request.method, path=request.path)
-        why = f"{type(failure.value).__name__} in the control server; its log says more"
-        return Refused.because(500, "server", "", why).answer(request)
+    @app.route("/rules", branch=True)
+    def rules(self, request: IRequest) -> KleinResource:
+        """See `txvaurien.control.rules`."""
+        return mounted(request, self._rules)
 
+    @app.route("/toxics", branch=True)
+    def toxics(self, request: IRequest) -> KleinResource:
+        """See `txvaurien.control.toxics`."""
+        return mounted(request, self._toxics)
 
-class ControlService(Service):
-    """Serves the control of one proxy over HTTP.
+    @app.route("/actions", branch=True)
+    def actions(self, request: IRequest) -> KleinResource:
+        """See `txvaurien.control.actions`."""
+        return mounted(request, self._actions)
 
-    :param host: where to listen; ``localhost`` is 127.0.0.1.
-    :param port: 0 for any port that is free.
-    :param reactor: provides IReactorTCP and IReactorTime.
-    :param behavior_defaults: what was set for behaviors at start, by attribute name.
-    :param hosts: further names under which the server may be asked.
-    :raises ConfigError: `host` and `port` are no address.
-    """
+    @app.route("/links", branch=True)
+    def links(self, request: IRequest) -> KleinResource:
+        """See `txvaurien.control.links`."""
+        return mounted(request, self._links)
 
-    def __init__(
-        self,
-        proxy: Controlled,
-        registry: Registry,
-        host: str = "localhost",
-        port: int = 8080,
-        *,
-        reactor: Any,
-        behavior_defaults: Mapping[str, Mapping[str, object]] | None = None,
-        hosts: Iterable[str] = (),
-    ) -> None:
-        self._wanted = port
-        self._reactor = reactor
-        text = f"[{host}]:{port}" if ":" in host and "[" not in host else f"{host}:{port}"
-        self._listener = Listener(
-            parse_listen(text, "--http-host").endpoint(reactor, BACKLOG), text, "--http-port"
-        )
-        self._api = ControlApi(proxy, registry, behavior_defaults)
-        root = Guard(self._api.resource(), AllowedHosts(host, hosts))
-        self._factory = ClosingFactory(ControlSite(root, reactor))
+    @app.route("/scenario", branch=True)
+    def scenario(self, request: IRequest) -> KleinResource:
+        """See `txvaurien.control.scenario`."""
+        return mounted(request, self._scenario)
 
-    @property
-    def port(self) -> int:
-        """The port that was asked for; once it listens, the real one."""
-        return self._listener.port or self._wanted
-
-    def startService(self) -> None:
-        """Listen.
-
-        :raises ListenError: the port is taken, or nothing can listen there.
-        """
-        self._listener.start(self._factory)
-        Service.startService(self)
-
-    def stopService(self) -> Deferred[None]:
-        """Stop listening and end all connections; fires when both is done."""
-        Service.stopService(self)
-        return ensureDeferred(self._stop())
-
-    async def _stop(self) -> None:
-        await self._listener.stop()
-        await self._factory.close(self._reactor)
+    @app.route("/journal", branch=True)
+    def journal(self, request: IRequest) -> KleinResource:
+        """See `txvaurien.control.journal`."""
+        return mounted(request, self._journal)
 
 
-def _body(request: IRequest) -> dict[str, Any]:
-    content: Any = request.content
-    return read_object(content.read())
-
-
-def _say(request: IRequest, said: Mapping[str, object]) -> bytes:
-    return answer_with(request, encode(said))
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "replace")
+def _backend_fields(said: Mapping[str, Any]) -> tuple[str, bool]:
+    others = [name for name in said if name not in _BACKEND_FIELDS]
+    if others:
+        why = "only backend and cut can be set here"
+        raise Refused(400, [Problem("body", name, why) for name in others])
+    address, cut = said.get("backend"), said.get("cut", False)
+    if not isinstance(address, str):
+        raise Refused.because(400, "body", "backend", 'give an address, such as "localhost:6379"')
+    if not isinstance(cut, bool):
+        raise Refused.because(400, "body", "cut", "it must be true or false")
+    return address, cut

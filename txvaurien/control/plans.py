@@ -1,53 +1,54 @@
-"""The mix of a plan as JSON, there and back. What it gives out, it takes in again."""
+"""The plan of a proxy as JSON, there and back. What it gives out, it takes in again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
 from txvaurien.behaviors.base import Behavior
 from txvaurien.control.answers import Problem, Refused
 from txvaurien.errors import ConfigError
-from txvaurien.options import Option, options_of, summary, unknown, values_of
-from txvaurien.plan import Plan, Rule, Share, parse_mix
-from txvaurien.plugins import Registry
+from txvaurien.faults import FaultReader, describe_plan, describe_rule, describe_toxic
+from txvaurien.mix import Share, parse_mix
+from txvaurien.model import ErrorKind
+from txvaurien.options import Declared, Option, options_of, summary, unknown
+from txvaurien.plan import PlacedToxic, Plan
 from txvaurien.protocols.base import WireProtocol
+from txvaurien.rules import Rule
 
 _SHARE_FIELDS = ("percent", "name", "options")
 _SHARE = "objects with " + ", ".join(_SHARE_FIELDS)
+_PLAN_FIELDS = ("mix", "rules", "toxics", "seed")
+
+NamedT = TypeVar("NamedT", Rule, PlacedToxic)
 
 
-def describe_behavior(behavior: Behavior) -> dict[str, Any]:
-    """The options of a behavior, by attribute name."""
-    described: dict[str, Any] = msgspec.to_builtins(values_of(behavior))
-    return described
-
-
-def describe_plan(plan: Plan) -> dict[str, Any]:
+def describe_mix(plan: Plan) -> dict[str, Any]:
     """``behavior`` as Vaurien said it, ``mix`` with all options, ``options`` where it is a single one."""
-    mix = [
-        {
-            "percent": share.percent,
-            "name": share.rule.behavior.name,
-            "options": describe_behavior(share.rule.behavior),
-        }
-        for share in plan.mix
-    ]
+    mix = describe_plan(plan)["mix"]
     single = len(mix) == 1 and mix[0]["percent"] == 100
     return {"behavior": plan.mix_text, "options": mix[0]["options"] if single else {}, "mix": mix}
 
 
-def describe_options(behaviors: Mapping[str, type[Behavior]]) -> dict[str, Any]:
-    """What there is to set: names, sorted, the options of each, and a line of help."""
-    names = sorted(behaviors)
+def describe_options(declared: Mapping[str, type[Declared]]) -> dict[str, Any]:
+    """The options of each, and a line of help."""
     return {
-        "behaviors": names,
-        "options": {name: [_option(each) for each in options_of(behaviors[name])] for name in names},
-        "help": {name: summary(behaviors[name]) for name in names},
+        "options": {
+            name: [_option(each) for each in options_of(declared[name])] for name in sorted(declared)
+        },
+        "help": {name: summary(declared[name]) for name in sorted(declared)},
     }
+
+
+def describe_kinds(protocol: WireProtocol) -> list[dict[str, Any]]:
+    """The errors that a protocol can say."""
+    return [_kind(each) for each in protocol.error_kinds]
+
+
+def _kind(kind: ErrorKind) -> dict[str, Any]:
+    return {"name": kind.name, "where": kind.where.value, "help": kind.help, "drawn": kind.drawn}
 
 
 def _option(option: Option) -> dict[str, Any]:
@@ -62,16 +63,52 @@ def _option(option: Option) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
 class PlanReader:
-    """Makes the mix of a plan from what a client sent.
+    """Makes plans, and the mix of one, from what a client sent."""
 
-    :param defaults: option values of behaviors, by attribute name, where nothing is said.
-    """
+    def __init__(self, faults: FaultReader) -> None:
+        self._faults = faults
+        self._behaviors = faults.registry.behaviors
 
-    registry: Registry
-    protocol: WireProtocol
-    defaults: Mapping[str, Mapping[str, object]]
+    def plan(self, said: Mapping[str, Any], now: Plan) -> Plan:
+        """A whole plan; what is not said is empty, and the seed stays.
+
+        Rules and toxics that `now` has just so are the same objects: they go on as they are.
+
+        :raises Refused: 400, with what is wrong.
+        """
+        others = [
+            Problem.of(unknown("field", name, _PLAN_FIELDS, where=name))
+            for name in said
+            if name not in _PLAN_FIELDS
+        ]
+        if others:
+            raise Refused(400, others)
+        seed = said.get("seed")
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
+            raise Refused.because(400, "body", "seed", "it must be a whole number")
+        rules = self._list(said, "rules", self._faults.rule)
+        toxics = self._list(said, "toxics", self._faults.toxic)
+        plan = Plan(
+            self._mix({"mix": said.get("mix", [])}),
+            toxics=_kept(toxics, now.toxics, describe_toxic),
+            seed=now.seed if seed is None else seed,
+        )
+        for rule in _kept(rules, now.rules, describe_rule):
+            plan = plan.with_rule(rule)
+        return plan
+
+    def _list(self, said: Mapping[str, Any], field: str, read: Callable[..., NamedT]) -> list[NamedT]:
+        parts = said.get(field, [])
+        if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+            raise Refused.because(400, "body", field, "it must be a list of objects")
+        found = []
+        for number, part in enumerate(parts):
+            try:
+                found.append(read(part, where=""))
+            except ConfigError as error:
+                raise error.at(f"{field}[{number}].{error.where}".rstrip(".")) from error
+        return found
 
     def read(self, said: Mapping[str, Any]) -> tuple[Share, ...]:
         """Three forms: a name with options, the text of a mix, a mix with options.
@@ -90,7 +127,7 @@ class PlanReader:
         return (Share(100.0, self._rule(name, options, "")),)
 
     def _choices(self) -> str:
-        return "the behaviors are: " + ", ".join(sorted(self.registry.behaviors))
+        return "the behaviors are: " + ", ".join(sorted(self._behaviors))
 
     def _mix_text(self, text: str, options: Mapping[str, object]) -> tuple[Share, ...]:
         if options:
@@ -129,28 +166,28 @@ class PlanReader:
     def _rule(self, name: str, options: Mapping[str, object], place: str) -> Rule:
         """A rule of its own, so that its counters start from zero."""
         in_options = f"{place}options." if place else ""
-        if name not in self.registry.behaviors:
-            error = unknown("behavior", name, self.registry.behaviors, where=f"{place}name")
+        if name not in self._behaviors:
+            error = unknown("behavior", name, self._behaviors, where=f"{place}name")
             raise Refused(400, [Problem.of(error)])
-        problems = list(_option_problems(self.registry.behaviors[name], options, in_options))
+        problems = list(_option_problems(self._behaviors[name], options, in_options))
         if problems:
             raise Refused(400, problems)
-        values = dict(self.defaults.get(name, {}))
-        values |= {key.replace("-", "_"): value for key, value in options.items()}
         try:
-            behavior = self.registry.behavior(name, values, where=in_options)
-        except ConfigError as error:
-            raise Refused(400, [Problem.of(error)]) from error
-        self._check_fit(behavior, place, in_options)
-        return Rule(behavior)
-
-    def _check_fit(self, behavior: Behavior, place: str, in_options: str) -> None:
-        """Find out now what the behavior thinks of the protocol, while the place is known."""
-        try:
-            behavior.acts(self.protocol)
+            return self._faults.rule({"behavior": name, **options}, where="")
         except ConfigError as error:
             where = f"{in_options}{error.where}" if error.where else f"{place}name"
             raise Refused(400, [Problem.of(error.at(where))]) from error
+
+
+def _kept(
+    new: Sequence[NamedT], old: Sequence[NamedT], describe: Callable[[NamedT], object]
+) -> tuple[NamedT, ...]:
+    """The new ones; where an old one says the same, that."""
+    known = {each.name: each for each in old}
+    return tuple(
+        known[each.name] if each.name in known and describe(known[each.name]) == describe(each) else each
+        for each in new
+    )
 
 
 def _share_problems(part: Mapping[str, object], place: str) -> Iterator[Problem]:

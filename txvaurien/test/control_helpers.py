@@ -19,10 +19,14 @@ from txvaurien.behaviors.transient import Transient
 from txvaurien.control.api import ControlApi
 from txvaurien.control.security import AllowedHosts, Guard
 from txvaurien.control.site import ControlSite
+from txvaurien.journal import Journal
 from txvaurien.plan import Plan
+from txvaurien.playing import Playing
 from txvaurien.plugins import Registry
 from txvaurien.protocols.tcp import Tcp
 from txvaurien.proxy import Proxy
+from txvaurien.toxics.bandwidth import Bandwidth
+from txvaurien.toxics.latency import Latency
 
 
 def registry() -> Registry:
@@ -30,6 +34,7 @@ def registry() -> Registry:
     return Registry(
         protocols={"tcp": Tcp},
         behaviors={each.name: each for each in (Dummy, Delay, Error, Transient)},
+        toxics={each.name: each for each in (Latency, Bandwidth)},
     )
 
 
@@ -38,13 +43,25 @@ def proxy(plan: Plan | None = None) -> Proxy:
     return Proxy("localhost:6379", Tcp(), plan or Plan.only(Dummy(), seed=7), reactor=MemoryReactorClock())
 
 
+def api(
+    controlled: Proxy,
+    defaults: Mapping[str, Mapping[str, object]] | None = None,
+    names: Registry | None = None,
+) -> ControlApi:
+    """The API of a proxy, with a journal of what it does."""
+    journal = Journal(controlled.clock)
+    journal.attach(controlled)
+    playing = Playing(controlled)
+    return ControlApi(controlled, names or registry(), defaults, journal=journal, playing=playing)
+
+
 def guarded(
     controlled: Proxy,
     defaults: Mapping[str, Mapping[str, object]] | None = None,
     http_host: str = "localhost",
 ) -> Guard:
     """The root resource of a control server."""
-    return Guard(ControlApi(controlled, registry(), defaults).resource(), AllowedHosts(http_host))
+    return Guard(api(controlled, defaults).resource(), AllowedHosts(http_host))
 
 
 class Wire(StringTransport):

@@ -13,6 +13,8 @@ from txvaurien.behaviors.error import Error
 from txvaurien.plugins import Registry
 from txvaurien.protocols.base import WireProtocol
 from txvaurien.protocols.tcp import Tcp
+from txvaurien.toxics.latency import Latency
+from txvaurien.toxics.pause import Pause
 
 
 class Chatty(WireProtocol, frozen=True, kw_only=True):
@@ -35,8 +37,9 @@ class Flaky(Behavior, frozen=True, kw_only=True):
 
 
 def registry() -> Registry:
-    """tcp and chatty; dummy, delay and error."""
+    """tcp and chatty; dummy, delay and error; latency and pause."""
     return Registry(
         protocols={"tcp": Tcp, "chatty": Chatty},
         behaviors={"dummy": Dummy, "delay": Delay, "error": Error},
+        toxics={"latency": Latency, "pause": Pause},
     )

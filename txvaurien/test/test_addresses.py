@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from typing import Any
 
+from twisted.internet._resolver import HostResolution
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import (
     HostnameEndpoint,
     TCP4ClientEndpoint,
@@ -13,15 +17,47 @@ from twisted.internet.endpoints import (
     TCP6ServerEndpoint,
     UNIXServerEndpoint,
 )
-from twisted.internet.interfaces import IReactorPluggableNameResolver
+from twisted.internet.interfaces import (
+    IAddress,
+    IHostnameResolver,
+    IHostResolution,
+    IReactorPluggableNameResolver,
+    IResolutionReceiver,
+)
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import alsoProvides
+from zope.interface import alsoProvides, implementer
 
 from txvaurien.addresses import Backend, Listen, parse_backend, parse_listen
 from txvaurien.endpoints import LocalhostEndpoint, TimedEndpoint
 from txvaurien.errors import ConfigError
+
+
+@implementer(IHostnameResolver)
+class Resolver:
+    """Knows some names, and answers at once."""
+
+    def __init__(self, known: Sequence[str]) -> None:
+        self.known = known
+
+    def resolveHostName(
+        self,
+        resolutionReceiver: IResolutionReceiver,
+        hostName: str,
+        portNumber: int = 0,
+        addressTypes: Sequence[type[IAddress]] | None = None,
+        transportSemantics: str = "TCP",
+    ) -> IHostResolution:
+        """Found, or not."""
+        if len(hostName) > 63:
+            raise UnicodeError("label too long")
+        resolution: Any = HostResolution(hostName)
+        resolutionReceiver.resolutionBegan(resolution)
+        if hostName in self.known:
+            resolutionReceiver.addressResolved(IPv4Address("TCP", "192.0.2.1", portNumber))
+        resolutionReceiver.resolutionComplete()
+        return IHostResolution(resolution)
 
 
 class BackendTests(SynchronousTestCase):
@@ -101,9 +137,11 @@ class BackendTests(SynchronousTestCase):
 
     def test_wrong_endpoint_strings(self) -> None:
         """Wrong arguments are found when the address is parsed, not when a client comes."""
-        self.wrong("tcp:8000", "is not a usable endpoint", "'port'")
-        self.wrong("tcp:h:80:colour=red", "is not a usable endpoint", "colour")
-        self.wrong("tls:h:x", "is not a usable endpoint")
+        self.wrong("tcp:8000", "is not a usable endpoint (it lacks: port)")
+        self.wrong("tls:localhost", "is not a usable endpoint (it lacks: port)")
+        self.wrong("tcp:h:80:colour=red", "is not a usable endpoint (it has no argument 'colour')")
+        self.wrong("tls:h:x", "is not a usable endpoint ('x' is not a number)")
+        self.wrong("tls:a:1:b:c:d:e:f:g:h", "is not a usable endpoint (it has too many parts)")
 
     def test_resolve_numbers(self) -> None:
         """Nothing is looked up where there is no name, and localhost is known."""
@@ -118,6 +156,26 @@ class BackendTests(SynchronousTestCase):
         parse_backend("one.example:1").resolve()
         parse_backend("tls:two.example:1").resolve()
         self.assertEqual(asked, ["one.example", "two.example"])
+
+    def look_up(self, text: str, *known: str) -> Deferred[None]:
+        """Look it up where only these names are known."""
+        reactor = MemoryReactorClock()
+        reactor.installNameResolver(Resolver(known))
+        looked_up: Deferred[None] = parse_backend(text).look_up(reactor, "backend")
+        return looked_up
+
+    def test_look_up(self) -> None:
+        """The reactor's resolver is asked, so nothing blocks; numbers and paths need none."""
+        self.successResultOf(self.look_up("one.example:1", "one.example"))
+        self.successResultOf(self.look_up("tls:two.example:1", "two.example"))
+        for text in ("127.0.0.1:1", "[::1]:1", "localhost:1", "unix:/x"):
+            self.successResultOf(self.look_up(text))
+
+    def test_look_up_in_vain(self) -> None:
+        """What there is not, or cannot be, is an error that names it and the place."""
+        for host in ("nix.example", "x" * 64):
+            failure = self.failureResultOf(self.look_up(f"{host}:1"), ConfigError)
+            self.assertIn(f"backend: the host {host!r} of '{host}:1' cannot be", failure.getErrorMessage())
 
     def test_unresolvable(self) -> None:
         """A host that does not exist is an error that names it, the place and the reason."""

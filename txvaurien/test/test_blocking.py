@@ -16,10 +16,12 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from txvaurien import Client, VaurienError
 from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.error import Error
-from txvaurien.control.api import ControlService
-from txvaurien.plan import Plan, Rule, Share
+from txvaurien.control.service import ControlService
+from txvaurien.mix import Share
+from txvaurien.plan import Plan
 from txvaurien.protocols.tcp import Tcp
 from txvaurien.proxy import Proxy
+from txvaurien.rules import Rule
 from txvaurien.test.control_helpers import registry
 from txvaurien.test.servers import free_port
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
@@ -94,6 +95,14 @@ class MainTests(SynchronousTestCase):
         """A mistake in the command line ends the process with one line and status 1."""
         stopped = self.assertRaises(SystemExit, main, ["--bogus"])
         self.assertIn("vaurien: --bogus: there is no such option", str(stopped.code))
+
+    def test_help_of_the_demo(self) -> None:
+        """Who asks for help gets it, also beside --demo."""
+        told = io.StringIO()
+        with contextlib.redirect_stdout(told):
+            stopped = self.assertRaises(SystemExit, main, ["--demo", "--help"])
+        self.assertEqual(stopped.code, 0)
+        self.assertIn("Usage: vaurien [options]", told.getvalue())
 
     def test_settings(self) -> None:
         """A good command line is run."""
@@ -199,6 +208,15 @@ class ProcessTests(TestCase):
         self.assertEqual(os.listdir(folder), [], "something was left behind")
         return status, out.decode(), err.decode()
 
+    async def use(self, process: Process) -> None:
+        """One question, one answer, and the end."""
+        proxy, _ = await process.ready
+        client = Asking(b"hello")
+        await connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", proxy), client)
+        self.assertEqual(await client.answered, b"hello")
+        process.kill(signal.SIGTERM)
+        self.assertEqual(await process.ended, 0)
+
     async def test_runs_and_ends(self) -> None:
         """It says when it is ready, proxies, logs its seed and ends at SIGTERM with status 0."""
         process = self.start("--proxy=:0", f"--backend=127.0.0.1:{self.listen()}", "--http", "--http-port=0")
@@ -220,6 +238,37 @@ class ProcessTests(TestCase):
         process.kill(signal.SIGINT)
         self.assertEqual(await process.ended, 0)
 
+    async def test_panic(self) -> None:
+        """At SIGUSR1 every fault is gone, held requests go on, and it runs on."""
+        process = self.start("--proxy=:0", f"--backend=127.0.0.1:{self.listen()}", "--behavior=hang")
+        proxy, _ = await process.ready
+        client = Asking(b"hello")
+        await connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", proxy), client)
+        process.kill(signal.SIGUSR1)
+        self.assertEqual(await client.answered, b"hello")
+        process.kill(signal.SIGTERM)
+        self.assertEqual(await process.ended, 0)
+        told = process.told.decode()
+        self.assertIn("panic", told)
+        self.assertRegex(told, r"info txvaurien: stopped\n$")
+
+    async def test_replay(self) -> None:
+        """What a journal tells of happens again; --dry-run lists it and starts nothing."""
+        backend, journal = self.listen(), f"{os.getcwd()}/{self.mktemp()}"
+        first = self.start(
+            "--proxy=:0",
+            f"--backend=127.0.0.1:{backend}",
+            "--rule=delay sleep=0 name=r",
+            f"--journal={journal}",
+        )
+        await self.use(first)
+        again = self.start("replay", journal, "--proxy=:0")
+        await self.use(again)
+        self.assertRegex(again.told.decode(), r"behavior dummy, rule r, seed \d+\n")
+        status, out, err = await self.python("-m", "txvaurien", "replay", journal, "--dry-run")
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn("link 1, exchange 1: delay sleep=0.0 (rule r)\n", out)
+
     async def test_busy(self) -> None:
         """A taken port: one line on standard error, status 1."""
         port = self.listen()
@@ -238,6 +287,7 @@ class ProcessTests(TestCase):
         self.assertEqual(status, 1)
         self.assertRegex(err, rf"^vaurien: cannot listen on 127.0.0.1:{port}: the port is in use; .*\n$")
         self.assertNotIn("Traceback", out)
+        self.assertNotIn("cannot listen", out, "it is said twice")
 
     async def test_wrong_under_twistd(self) -> None:
         """A mistake under twistd is one line, not the whole help."""

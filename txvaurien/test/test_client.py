@@ -20,10 +20,12 @@ from twisted.web.resource import IResource
 from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.error import Error
 from txvaurien.client import AsyncClient, Requester
-from txvaurien.control.api import ControlService
-from txvaurien.plan import Plan, Rule, Share
+from txvaurien.control.service import ControlService
+from txvaurien.mix import Share
+from txvaurien.plan import Plan
 from txvaurien.protocols.tcp import Tcp
 from txvaurien.proxy import Proxy
+from txvaurien.rules import Rule
 from txvaurien.test.control_helpers import guarded, proxy, registry
 from txvaurien.test.servers import free_port
 from txvaurien.vocabulary import VaurienError

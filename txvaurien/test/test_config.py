@@ -52,6 +52,8 @@ class SettingsTests(ConfigCase):
 
     def test_every_common_option(self) -> None:
         """Each option is taken from the command line and from a file, with the same outcome."""
+        scenario = self.mktemp()
+        Path(scenario).write_text("at 1s: delay for 1s\n", encoding="utf-8")
         given = {
             "proxy": "localhost:1",
             "backend": "localhost:2",
@@ -60,6 +62,8 @@ class SettingsTests(ConfigCase):
             "protocol": "chatty",
             "behavior": "5:error,10:delay",
             "seed": "-4",
+            "max-active-faults": "8",
+            "scenario": scenario,
             "timeout": "0.5",
             "idle-timeout": "6",
             "pool-max-size": "7",
@@ -68,6 +72,9 @@ class SettingsTests(ConfigCase):
             "http": "yes",
             "http-host": "127.0.0.2",
             "http-port": "0",
+            "journal": "x.journal",
+            "journal-size": "0",
+            "journal-keep": "2",
             "log-level": "WARNING",
             "log-output": "x.log",
         }
@@ -79,6 +86,8 @@ class SettingsTests(ConfigCase):
             protocol="chatty",
             behavior="5:error,10:delay",
             seed=-4,
+            max_active_faults=8,
+            scenario=scenario,
             timeout=0.5,
             idle_timeout=6.0,
             pool_max_size=7,
@@ -87,6 +96,9 @@ class SettingsTests(ConfigCase):
             http=True,
             http_host="127.0.0.2",
             http_port=0,
+            journal="x.journal",
+            journal_size=0,
+            journal_keep=2,
             log_level="warning",
             log_output="x.log",
         )

@@ -10,7 +10,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from txvaurien.control.api import ControlService
+from txvaurien.control.service import ControlService
 from txvaurien.errors import ConfigError, ListenError
 from txvaurien.plan import Plan
 from txvaurien.protocols.tcp import Tcp

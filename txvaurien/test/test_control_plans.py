@@ -7,10 +7,11 @@ from typing import ClassVar
 from txvaurien.behaviors.base import Behavior
 from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.error import Error
-from txvaurien.control.api import ControlApi
 from txvaurien.control.security import AllowedHosts, Guard
-from txvaurien.plan import Plan, Rule, Share
-from txvaurien.test.control_helpers import ControlCase, RawClient, guarded, registry
+from txvaurien.mix import Share
+from txvaurien.plan import Plan
+from txvaurien.rules import Rule
+from txvaurien.test.control_helpers import ControlCase, RawClient, api, guarded, registry
 
 
 class Patient(Behavior, frozen=True, kw_only=True):
@@ -99,8 +100,8 @@ class PutBehaviorTests(ControlCase):
         """Names of options are taken with dashes and with underscores, but not in both ways at once."""
         known = registry()
         known.behaviors["patient"] = Patient
-        api = ControlApi(self.proxy, known)
-        client = RawClient(Guard(api.resource(), AllowedHosts("localhost")))
+        known_api = api(self.proxy, names=known)
+        client = RawClient(Guard(known_api.resource(), AllowedHosts("localhost")))
         for name in ("how-long", "how_long"):
             client.ask("PUT", "/behavior", {"name": "patient", name: 5})
             self.assertEqual(self.proxy.plan.mix[0].rule.behavior, Patient(how_long=5.0))

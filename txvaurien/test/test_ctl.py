@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 
@@ -10,10 +11,11 @@ from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+import txvaurien
 from txvaurien import ctl
 from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.error import Error
-from txvaurien.control.api import ControlService
+from txvaurien.control.service import ControlService
 from txvaurien.protocols.tcp import Tcp
 from txvaurien.proxy import Proxy
 from txvaurien.test.control_helpers import registry
@@ -77,17 +79,34 @@ class CommandTests(TestCase):
             self.assertEqual(self.proxy.plan.mix[0].rule.behavior, Error(inject=value))
 
     async def test_set_a_mix(self) -> None:
-        """A mix is a name without options."""
+        """The options of a mix have the name of their behavior in front."""
         await self.says('Behavior changed to "5:error,10:delay"', "set-behavior", "5:error,10:delay")
         await self.says("5:error,10:delay", "get-behavior")
+        arguments = ["5:error, 10.5:delay", "--error-inject", "--delay-sleep=2", "--delay-before", "no"]
+        await self.says('Behavior changed to "5:error, 10.5:delay"', "set-behavior", *arguments)
+        mix = [(share.percent, share.rule.behavior) for share in self.proxy.plan.mix]
+        self.assertEqual(mix, [(5.0, Error(inject=True)), (10.5, Delay(sleep=2.0, before=False))])
         said = await self.fails("set-behavior", "5:error,10:delay", "--sleep", "2")
-        self.assertIn("a mix has no options", said)
+        self.assertIn("--sleep belongs to no behavior of the mix; write --BEHAVIOR-OPTION", said)
+        self.assertIn("percent", await self.fails("set-behavior", "x:error", "--error-inject"))
+
+    async def test_get_behavior(self) -> None:
+        """What is set is told as set-behavior takes it, with the options that are not as by default."""
+        for told in (
+            "delay --sleep=2.0 --before=false",
+            "error --text='not here'",
+            "5:error,10:delay --error-inject=true --delay-sleep=0.5",
+            "50:delay",
+        ):
+            await deferToThread(run, ["--http-port", self.port, "set-behavior", *shlex.split(told)])
+            await self.says(told, "get-behavior")
 
     async def test_set_backend(self) -> None:
         """The address is the server's to check."""
         await self.says('Backend changed to "localhost:7000"', "set-backend", "localhost:7000")
         self.assertEqual(self.proxy.backend.text, "localhost:7000")
         self.assertIn("is not an address", await self.fails("set-backend", "nowhere"))
+        await self.says('Backend changed to "localhost:7001"', "set-backend", "localhost:7001", "--cut")
 
     async def test_refusals(self) -> None:
         """What the server says is what the user reads; nothing has changed then."""
@@ -132,6 +151,13 @@ class UsageTests(SynchronousTestCase):
 
     def test_bad_arguments(self) -> None:
         """One line, and exit status 1."""
+        self.assertEqual(self.fails("rule", "add"), "vaurienctl: WORDS is missing; try --help\n")
+        said = self.fails("rul")
+        self.assertIn("there is no 'rul' (did you mean 'rule'?); choose from: list-behaviors, ", said)
+        said = self.fails("kill", "--how=gently")
+        self.assertEqual(said, "vaurienctl: --how: there is no 'gently'; choose from: rst, fin\n")
+        self.assertEqual(self.fails("kill", "x"), "vaurienctl: ID: 'x' will not do; it must be a number\n")
+        self.assertEqual(self.fails("journal", "--link"), "vaurienctl: --link: it needs a value\n")
         self.assertIn("COMMAND", self.fails())
         self.assertIn("explode", self.fails("explode"))
         self.assertIn("NAME", self.fails("set-behavior"))
@@ -153,10 +179,25 @@ class UsageTests(SynchronousTestCase):
             self.assertIn(f"http://{shown}:{port}", said)
 
     def test_help(self) -> None:
-        """The help names every command."""
+        """The help names every command, and there is a version."""
+        self.assertEqual(run(["--version"]), (0, f"vaurienctl {txvaurien.__version__}\n", ""))
         status, out, err = run(["--help"])
         self.assertEqual((status, err), (0, ""))
-        for command in ("list-behaviors", "get-behavior", "set-behavior", "get-backend", "set-backend"):
+        for command in (
+            "list-behaviors",
+            "get-behavior",
+            "set-behavior",
+            "get-backend",
+            "set-backend",
+            "rule",
+            "toxic",
+            "action",
+            "links",
+            "kill",
+            "reset",
+            "scenario",
+            "journal",
+        ):
             self.assertIn(command, out)
         status, out, _ = run(["set-behavior", "--help"])
         self.assertEqual(status, 0)

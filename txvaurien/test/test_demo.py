@@ -97,6 +97,14 @@ class RunDemoTests(TestCase):
         assert proxy is not None
         self.assertEqual(await self.get(f"http://127.0.0.1:{proxy.port}/"), GREETING)
 
+    def test_dry_run(self) -> None:
+        """--dry-run says what would happen, and does not start."""
+        self.patch(reactor, "listenTCP", self.until_the_end(reactor))
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            status = run_demo(["--dry-run", "--rule=delay"], reactor, lambda *_: self.fail("it was started"))
+        self.assertEqual(status, 0)
+        self.assertIn("\nrule delay-1: delay\n", printed.getvalue())
+
     def until_the_end(self, listener: Any) -> Callable[..., Any]:
         """Its listenTCP, for ports that are closed with the test."""
         listen = listener.listenTCP

@@ -27,7 +27,7 @@ class FlagsTests(SynchronousTestCase):
     def test_bare(self) -> None:
         """Common yes-or-no options take no value, those of behaviors do."""
         bare = {name for name, flag in self.flags.items() if flag.bare and not flag.retired}
-        self.assertEqual(bare, {"http", "no-proxy", "help", "version", "demo"})
+        self.assertEqual(bare, {"http", "no-proxy", "help", "version", "demo", "dry-run"})
 
     def test_retired(self) -> None:
         """An option of Vaurien is retired where nobody declares it, and nowhere else."""
@@ -41,7 +41,7 @@ class ParseArgumentsTests(SynchronousTestCase):
 
     def parse(self, *arguments: str) -> list[tuple[str, str, str]]:
         """Name, text and place of what was given."""
-        given = parse_arguments(arguments, flags_of(registry()))
+        given = parse_arguments(arguments, registry())
         return [(each.flag.name, each.text, each.where) for each in given]
 
     def wrong(self, *arguments: str) -> str:
@@ -79,6 +79,23 @@ class ParseArgumentsTests(SynchronousTestCase):
             " --help shows them all",
         )
         self.assertNotIn("did you mean", self.wrong("--bufsizes"))
+
+    def test_unknown_of_a_protocol(self) -> None:
+        """An unknown option of a protocol or behavior that there is, is told from what that has."""
+        self.assertEqual(
+            self.wrong("--protocol-chatty-greting=x"),
+            "--protocol-chatty-greting: there is no option 'greting' (did you mean 'greeting'?);"
+            " the options of 'chatty' are: greeting, keep-alive",
+        )
+        self.assertIn("the options of 'tcp' are: none", self.wrong("--protocol-tcp-foo"))
+
+    def test_repeatable(self) -> None:
+        """Rules and toxics may come again; without a value they say what that would be."""
+        parsed = self.parse("--rule", "delay", "--toxic=pause", "--rule", "error kind=oom")
+        self.assertEqual([text for _, text, _ in parsed], ["delay", "pause", "error kind=oom"])
+        self.assertTrue(flags_of(registry())["rule"].repeatable)
+        self.assertFalse(flags_of(registry())["seed"].repeatable)
+        self.assertIn("--rule: it needs a value; it is a behavior, what it is for", self.wrong("--rule"))
 
     def test_missing_value(self) -> None:
         """An option without its value says what that would be."""

@@ -7,7 +7,7 @@ import re
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien.flags import COMMANDS, Common, flags_of
+from txvaurien.flags import REPEATABLE, Common, flags_of
 from txvaurien.helptext import GROUPS, help_text
 from txvaurien.options import options_of
 from txvaurien.test.registries import Flaky, registry
@@ -45,7 +45,7 @@ class HelpTests(SynchronousTestCase):
             "--http start the control server --http-host",
             "--timeout NUMBER seconds that connecting to the backend may take (0.001 to 86400; default: 30)",
             "--idle-timeout NUMBER seconds after which a silent link is closed (0.001 to 86400; default: off",
-            "--seed N repeats a run; drawn and logged if not given Limits:",
+            "--seed N repeats a run; drawn and logged if not given --max-active-faults N",
             "one of: critical, error, warning, info, debug (default: info)",
             "--behavior-delay-before true|false",
             "--behavior-flaky-mood NAME its mood; one of: good, bad (default: good)",
@@ -61,9 +61,30 @@ class HelpTests(SynchronousTestCase):
     def test_groups(self) -> None:
         """Every common option has its place in a group, and there is no further one."""
         grouped = [name for _, names in GROUPS for name in names]
-        self.assertEqual(sorted(grouped), sorted(option.name for option in options_of(Common)))
+        options = {option.name for option in options_of(Common)}
+        self.assertEqual(sorted(grouped), sorted({*options, *REPEATABLE}))
         self.assertNotIn("Further", self.text)
-        self.assertFalse(set(grouped) & set(COMMANDS))
+        self.assertLess(self.flat.index("What goes wrong: "), self.flat.index("--rule 'NAME FIELD=VALUE"))
+        self.assertLess(self.flat.index("--toxic 'NAME FIELD=VALUE"), self.flat.index("Limits: "))
+
+    def test_faults(self) -> None:
+        """The fields of rules and toxics, toxics with their attributes, actions, and the kinds of errors."""
+        for part in (
+            "fields. The first rule that fires wins, then the mix decides. verb=TEXT only these verbs",
+            "for=NUMBER seconds after which it fires no more",
+            "toxicity=NUMBER the share of links, from 0 to 1",
+            "Toxic latency: Delay everything",
+            "latency=N milliseconds to wait",
+            "Action slow_accept: ",
+            "delay=N milliseconds for each connection",
+            "Kinds of errors of tcp (--behavior-error-kind): reset the connection is reset (RST)",
+        ):
+            self.assertIn(part, self.flat)
+
+    def test_replay(self) -> None:
+        """`vaurien` can replay, twistd cannot."""
+        self.assertIn("\n       vaurien replay JOURNAL [options]\n", help_text(registry(), "vaurien"))
+        self.assertNotIn("replay", self.text)
 
     def test_width(self) -> None:
         """Lines keep to the terminal."""

@@ -116,10 +116,32 @@ class ReadIniTests(SynchronousTestCase):
         self.assertIn(f"{no_value}:3: this is not INI", self.wrong(no_value))
 
     def test_not_text(self) -> None:
-        """Bytes that are no UTF-8 are an error, too."""
+        """Bytes that are no UTF-8 are an error of their line."""
         path = self.folder / "a.ini"
         path.write_bytes(b"[vaurien]\nbackend = \xff\n")
-        self.assertIn("is not UTF-8 text", self.wrong(str(path)))
+        self.assertEqual(
+            self.wrong(str(path)), f"{path}:2: the byte 0xff is not UTF-8; save the file as UTF-8 text"
+        )
+
+    def test_indented(self) -> None:
+        """A file that is indented, or a part of it, is told so, where it would mean something else."""
+        for lines, number in (
+            (("  [vaurien]", "  seed = 1"), 1),
+            (("[vaurien]", "proxy = :1", "  seed = 1"), 3),
+            (("[vaurien]", "seed = 1", "\t[behavior:delay]"), 3),
+        ):
+            path = self.write("a.ini", *lines)
+            self.assertEqual(
+                self.wrong(path),
+                f"{path}:{number}: this line is indented, so it would go on with the value before it;"
+                " begin it in the first column",
+            )
+
+    def test_unclosed_variable(self) -> None:
+        """A brace that is not closed is an error, not a text."""
+        path = self.write("a.ini", "[vaurien]", "backend = ${HOST:1")
+        said = f"{path}:2: backend: '${{HOST:1' has no closing brace; write ${{NAME}}"
+        self.assertIn(said, self.wrong(path, HOST="db"))
 
     def test_twice(self) -> None:
         """An option that a file sets twice is an error, also if it is spelt in two ways."""

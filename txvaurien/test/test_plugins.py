@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from txvaurien.behaviors.base import Behavior
 from txvaurien.behaviors.delay import Delay
 from txvaurien.errors import ConfigError
-from txvaurien.interfaces import IBehavior, ISession, IWireProtocol
+from txvaurien.interfaces import IBehavior, ISession, IToxic, IWireProtocol
 from txvaurien.plugins import Registry
 from txvaurien.protocols.tcp import Tcp
+from txvaurien.toxics.latency import Latency
+
+
+class Verbose(Behavior, frozen=True, kw_only=True):
+    """Has an option that every rule has."""
+
+    name: ClassVar[str] = "verbose"
+    verb: str = ""
+
+
+class Streaming(Latency, frozen=True, kw_only=True):
+    """Has an option that every toxic has."""
+
+    name: ClassVar[str] = "streaming"
+    stream: str = ""
 
 
 class RegistryTests(SynchronousTestCase):
@@ -56,6 +74,36 @@ class RegistryTests(SynchronousTestCase):
         self.registry.add("behaviors", "mine", "txvaurien.behaviors.hang.Hang", where="x.ini:3: callable")
         self.assertEqual(self.registry.behavior("mine").name, "hang")
         self.assertNotIn("mine", Registry.load().behaviors)
+
+    def test_toxics(self) -> None:
+        """Toxics are found as behaviors are, with their attributes."""
+        self.assertLessEqual({"latency", "timeout"}, set(self.registry.toxics))
+        for name, found in self.registry.toxics.items():
+            self.assertEqual(found.name, name)
+            verifyObject(IToxic, self.registry.toxic(name))
+        self.assertEqual(self.registry.toxic("latency", {"latency": "3"}, text=True), Latency(latency=3))
+        error = self.assertRaises(ConfigError, self.registry.toxic, "latncy", where="type")
+        self.assertIn("type: there is no toxic 'latncy' (did you mean 'latency'?)", str(error))
+
+    def test_reserved_options(self) -> None:
+        """An option that could not be told from a field of a rule or of a toxic is refused, with a reason."""
+        for group, name, words in (
+            ("behaviors", "Verbose", "'verb' cannot be an option: every rule has it; give it another name"),
+            ("toxics", "Streaming", "'stream' cannot be an option: every toxic has it"),
+        ):
+            path = f"{__name__}.{name}"
+            error = self.assertRaises(ConfigError, self.registry.add, group, "mine", path, where="x.ini:3")
+            self.assertTrue(str(error).startswith(f"x.ini:3: {words}"), error)
+        self.assertNotIn("mine", self.registry.behaviors)
+
+    def test_name_of_another_kind(self) -> None:
+        """Faults of two kinds cannot have one name: the first word says which is meant."""
+        path = "txvaurien.toxics.latency.Latency"
+        error = self.assertRaises(ConfigError, self.registry.add, "toxics", "delay", path, where="x.ini:3")
+        self.assertEqual(str(error), "x.ini:3: behavior 'delay' is there already; choose another name")
+        path = "txvaurien.behaviors.hang.Hang"
+        error = self.assertRaises(ConfigError, self.registry.add, "behaviors", "deaf", path, where="x.ini:3")
+        self.assertEqual(str(error), "x.ini:3: action 'deaf' is there already; choose another name")
 
     def test_own_class_that_is_none(self) -> None:
         """What cannot be imported, or is something else, is named."""

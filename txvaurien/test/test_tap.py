@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
 from typing import Any
 
 from twisted.application.service import IService, IServiceMaker, MultiService
+from twisted.internet import reactor
 from twisted.internet.error import CannotListenError, ConnectionRefusedError
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.logger import capturedLogs, formatEvent, globalLogPublisher
 from twisted.plugin import getPlugins
 from twisted.python import usage
 from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
 import txvaurien.proxy
 from txvaurien.config import load
 from txvaurien.errors import ConfigError, ListenError
+from txvaurien.plan import Plan
 from txvaurien.tap import (
     READY_VARIABLE,
     Options,
@@ -81,6 +85,23 @@ class OptionsTests(SynchronousTestCase):
         code, printed = self.exit("--version")
         self.assertEqual(code, 0)
         self.assertRegex(printed, r"^vaurien \d+\.\d+")
+
+    def test_dry_run(self) -> None:
+        """The plan and the times of the scenario are printed, and that is all."""
+        scenario = self.mktemp()
+        Path(scenario).write_text("at 1s: delay for 2s\n", encoding="utf-8")
+        code, printed = self.exit("--dry-run", "--rule=error verb=GET", "--scenario", scenario)
+        self.assertEqual(code, 0)
+        self.assertIn("\nrule error-1: error verb=GET\n", printed)
+        self.assertRegex(printed, r"\+1\.0s +begin +scenario-1 +delay\n +\+3\.0s +end")
+
+    def test_replay(self) -> None:
+        """The first word may ask for a replay, which needs a journal."""
+        code, _ = self.exit("replay")
+        self.assertEqual(code, "vaurien: replay: it needs a journal; write vaurien replay JOURNAL [options]")
+        code, printed = self.exit("replay", "--help")
+        self.assertEqual(code, 0)
+        self.assertIn("vaurien replay JOURNAL [options]", printed)
 
     def test_no_demo(self) -> None:
         """The demo is for `vaurien` only."""
@@ -203,8 +224,19 @@ class ServiceTests(ServiceCase):
         error = self.assertRaises(StartError, self.make(kind=TwistdService).startService)
         self.assertIsInstance(error, SystemExit)
         self.assertIsInstance(error, Exception)
-        self.assertEqual(error.code, "vaurien: cannot listen on 127.0.0.1:8000: taken")
-        self.assertEqual(told.getvalue(), f"{error.code}\n")
+        expected = "cannot listen on 127.0.0.1:8000: taken; choose another address with --proxy"
+        self.assertEqual((error.code, told.getvalue()), (1, f"vaurien: {expected}\n"))
+
+    def test_busy_as_a_daemon(self) -> None:
+        """Where nobody sees standard error it is left to the log, which gets what an exit says."""
+        told = io.StringIO()
+        self.patch(sys, "__stderr__", told)
+        self.patch(self.reactor, "listenTCP", self._taken)
+        service: Any = self.make(kind=TwistdService)
+        service.daemon = True
+        error = self.assertRaises(StartError, service.startService)
+        self.assertTrue(str(error.code).startswith("vaurien: cannot listen on 127.0.0.1:8000: "))
+        self.assertEqual(told.getvalue(), "")
 
     @staticmethod
     def _taken(port: int, *_: object, **__: object) -> None:
@@ -266,6 +298,117 @@ class BackendTests(ServiceCase):
             self.successResultOf(self.service.stopService())
         self.assertTrue(self.reactor.connectors[0].stoppedConnecting)
         self.assertEqual([event for event in events if event["log_level"].name == "warn"], [])
+
+
+class JournalTests(ServiceCase):
+    """The journal of the process."""
+
+    def test_memory(self) -> None:
+        """What the proxy does is recorded, with or without a file."""
+        service = self.make()
+        service.startService()
+        service.proxy.set_plan(Plan())
+        self.assertEqual([record.event for record in service.journal.since()], ["plan"])
+        self.assertIsNone(service.journal_file)
+
+    def test_file_cannot_be_written(self) -> None:
+        """That is an error of the option, before anything listens."""
+        path = f"{self.mktemp()}/journal"
+        error = self.assertRaises(ConfigError, self.make("--journal", path).startService)
+        self.assertEqual(error.where, "--journal")
+        self.assertEqual(self.sockets(), [])
+
+
+class JournalFileTests(TestCase):
+    """The journal's file, whose thread needs a clock that goes by itself."""
+
+    def lines(self, path: str) -> list[Any]:
+        """What the file says."""
+        return [json.loads(line) for line in Path(path).read_text().splitlines()]
+
+    async def test_file(self) -> None:
+        """--journal names a file; it is complete and closed when the service has stopped."""
+        path = self.mktemp()
+        arguments = ["--journal", path, "--journal-size=5000", "--journal-keep=2", "--proxy=:0"]
+        service = VaurienService(load([*arguments, "--backend=127.0.0.1:9"], registry(), {}), reactor)
+        service.startService()
+        service.proxy.set_plan(Plan())
+        await service.stopService()
+        lines = self.lines(path)
+        self.assertEqual([line["event"] for line in lines], ["journal", "proxy", "plan"])
+        self.assertEqual((lines[1]["listen"], lines[1]["backend"]), (":0", "127.0.0.1:9"))
+
+
+class FaultTests(ServiceCase):
+    """What goes wrong from the start, and how it ends."""
+
+    def test_announced(self) -> None:
+        """Rules and toxics are told of at the start."""
+        (logged,) = self.start("--seed=5", "--rule=delay name=slow", "--toxic=pause")
+        self.assertIn("behavior dummy, rule slow, toxic pause_downstream, seed 5", logged)
+
+    def test_cap(self) -> None:
+        """--max-active-faults reaches the proxy."""
+        self.assertEqual(self.make("--max-active-faults=3").proxy.cap.most, 3)
+        self.assertIsNone(self.make().proxy.cap.most)
+
+    def scenario(self) -> VaurienService:
+        """A service with a scenario that has begun."""
+        path = self.mktemp()
+        Path(path).write_text("at 1s: delay sleep=1 for 5s\n", encoding="utf-8")
+        service = self.make("--scenario", path, "--rule=delay name=mine")
+        service.startService()
+        self.reactor.advance(1)
+        self.assertEqual(self.rules(service), ["scenario-1", "mine"])
+        return service
+
+    def rules(self, service: VaurienService) -> list[str]:
+        """The names of the rules that stand."""
+        return [rule.name for rule in service.proxy.plan.rules]
+
+    def test_scenario(self) -> None:
+        """A scenario begins with the service, and what it adds is gone at its end."""
+        service = self.scenario()
+        self.reactor.advance(5)
+        self.assertEqual(self.rules(service), ["mine"])
+
+    def test_scenario_is_stopped(self) -> None:
+        """A scenario ends with the service, and leaves nothing that is still to come."""
+        service = self.scenario()
+        self.successResultOf(service.stopService())
+        self.assertEqual(self.rules(service), ["mine"])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_panic(self) -> None:
+        """SIGUSR1 removes everything at once, the scenario included, and says so."""
+        calls: list[Any] = []
+        reactor: Any = self.reactor
+        reactor.callFromThread = calls.append
+        service = self.scenario()
+        os.kill(os.getpid(), signal.SIGUSR1)
+        with capturedLogs() as events:
+            calls[0]()
+        self.assertIn("panic", "".join(formatEvent(event) for event in events))
+        self.assertEqual(service.proxy.plan.rules, ())
+        self.reactor.advance(100)
+        self.assertEqual(service.proxy.plan.rules, ())
+
+    def test_handler(self) -> None:
+        """The signal is handled for as long as the service runs."""
+        before = signal.getsignal(signal.SIGUSR1)
+        service = self.make()
+        service.startService()
+        self.assertIsNot(signal.getsignal(signal.SIGUSR1), before)
+        self.successResultOf(service.stopService())
+        self.assertIs(signal.getsignal(signal.SIGUSR1), before)
+
+    def test_stopped(self) -> None:
+        """The log says when it has stopped."""
+        service = self.make()
+        service.startService()
+        with capturedLogs() as events:
+            self.successResultOf(service.stopService())
+        self.assertIn("stopped", [formatEvent(event) for event in events])
 
 
 class ReadyTests(ServiceCase):

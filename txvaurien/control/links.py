@@ -1,0 +1,87 @@
+"""The links of one proxy over HTTP.
+
+- ``GET``: ``{"links": [{"id": 3, "client": "127.0.0.1:50000", "seconds": 1.5, ...}]}``.
+- ``GET /{id}``; ``DELETE /{id}?how=rst`` (or ``fin``) ends one, ``DELETE ?how=`` all of them, at once,
+  whatever holds their bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from klein.resource import KleinResource
+from msgspec import Meta
+from twisted.web.iweb import IRequest
+
+from txvaurien.control.app import new_app, not_found, query_of, say
+from txvaurien.link import Link
+from txvaurien.model import Then
+from txvaurien.options import Declared
+from txvaurien.proxy import Proxy
+
+_ENDS = {"fin": Then.CLOSE, "rst": Then.RESET}
+
+
+class Kill(Declared, frozen=True, kw_only=True):
+    """How a link is ended."""
+
+    name: ClassVar[str] = "DELETE"
+
+    how: Annotated[Literal["rst", "fin"], Meta(description="with a reset, or in order")] = "rst"
+
+
+class LinksApi:
+    """The resource of the links of a proxy, wherever it is mounted."""
+
+    app = new_app()
+
+    def __init__(self, proxy: Proxy) -> None:
+        self._proxy = proxy
+
+    def resource(self) -> KleinResource:
+        """The resource."""
+        return self.app.resource()
+
+    @app.route("/", methods=["GET"])
+    def list_links(self, request: IRequest) -> bytes:
+        """All links, the oldest first."""
+        return say(request, {"links": [self._describe(each) for each in self._proxy.links.values()]})
+
+    @app.route("/", methods=["DELETE"])
+    def kill_all(self, request: IRequest) -> bytes:
+        """End all links."""
+        how = _ENDS[query_of(request, Kill).how]
+        killed = len(self._proxy.links)
+        self._proxy.kill(how)
+        return say(request, {"status": "ok", "killed": killed})
+
+    @app.route("/<number>", methods=["GET"])
+    def get(self, request: IRequest, number: str) -> bytes:
+        """One link."""
+        return say(request, self._describe(self._find(number)))
+
+    @app.route("/<number>", methods=["DELETE"])
+    def kill(self, request: IRequest, number: str) -> bytes:
+        """End one link."""
+        how = _ENDS[query_of(request, Kill).how]
+        self._proxy.kill(how, self._find(number).number)
+        return say(request, {"status": "ok", "killed": 1})
+
+    def _find(self, number: str) -> Link:
+        link = self._proxy.links.get(int(number)) if number.isdecimal() and number.isascii() else None
+        if link is None:
+            raise not_found(number, f"there is no link {number!r}; GET /links shows those that there are")
+        return link
+
+    def _describe(self, link: Link) -> dict[str, Any]:
+        now = self._proxy.clock.seconds()
+        return {
+            "id": link.number,
+            "client": link.client_address,
+            "seconds": round(now - link.opened, 3),
+            "idle": round(now - link.last_bytes, 3),
+            "exchanges": link.exchanges,
+            "bytes_to_backend": link.to_backend.bytes,
+            "bytes_to_client": link.to_client.bytes,
+            "opaque": link.opaque,
+        }

@@ -1,0 +1,73 @@
+"""The scenario of one proxy over HTTP.
+
+- ``GET``: ``{"state": "running", ...}``, or ``{"state": "none"}``.
+- ``PUT``: ``{"scenario": "at 10s: blackout for 5s\\nat 20s: end"}``, in place of what is played.
+- ``DELETE``: stop it; all that it added is gone. ``POST /pause``, ``POST /resume``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from klein.resource import KleinResource
+from twisted.web.iweb import IRequest
+
+from txvaurien.control.answers import Refused
+from txvaurien.control.app import OK, body_of, new_app, say, short_form
+from txvaurien.faults import FaultReader
+from txvaurien.player import Player
+from txvaurien.playing import Playing
+from txvaurien.scenario import read_scenario
+
+
+class ScenarioApi:
+    """The resource of the scenario of a proxy, wherever it is mounted."""
+
+    app = new_app()
+
+    def __init__(self, playing: Playing, reader: FaultReader) -> None:
+        self._playing = playing
+        self._reader = reader
+
+    def resource(self) -> KleinResource:
+        """The resource."""
+        return self.app.resource()
+
+    @app.route("/", methods=["GET"])
+    def get(self, request: IRequest) -> bytes:
+        """How far it is."""
+        return say(request, self._status())
+
+    @app.route("/", methods=["PUT"])
+    async def play(self, request: IRequest) -> bytes:
+        """Begin one."""
+        text = short_form(body_of(request), "scenario")
+        await self._playing.play(read_scenario(text, "scenario", self._reader.read))
+        return say(request, self._status())
+
+    @app.route("/", methods=["DELETE"])
+    async def stop(self, request: IRequest) -> bytes:
+        """End it."""
+        await self._playing.stop()
+        return say(request, OK)
+
+    @app.route("/pause", methods=["POST"])
+    def pause(self, request: IRequest) -> bytes:
+        """Time stands still for it."""
+        self._player().pause()
+        return say(request, self._status())
+
+    @app.route("/resume", methods=["POST"])
+    def resume(self, request: IRequest) -> bytes:
+        """Time goes on."""
+        self._player().resume()
+        return say(request, self._status())
+
+    def _player(self) -> Player:
+        if self._playing.player is None:
+            raise Refused.because(409, "path", "scenario", "no scenario is played; PUT one first")
+        return self._playing.player
+
+    def _status(self) -> dict[str, Any]:
+        player = self._playing.player
+        return {"state": "none"} if player is None else player.status()

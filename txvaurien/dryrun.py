@@ -1,0 +1,83 @@
+"""``--dry-run``: what would happen, in words."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from txvaurien.faults import describe_rule, describe_toxic
+from txvaurien.options import Declared, options_of
+from txvaurien.rules import Rule
+from txvaurien.scenario import dry_run
+
+if TYPE_CHECKING:
+    from txvaurien.config import Settings
+    from txvaurien.plan import PlacedToxic, Plan
+
+
+def dry_run_text(settings: Settings) -> str:
+    """The plan in the order in which it is asked, and the times of the scenario."""
+    seed = "drawn at the start" if settings.plan.seed is None else str(settings.plan.seed)
+    lines = [
+        f"proxy on {settings.listen.text} for {settings.backend.text}:"
+        f" protocol {settings.protocol.name}, seed {seed}",
+        *plan_lines(settings.plan),
+    ]
+    if settings.common.max_active_faults is not None:
+        lines.append(f"at most {settings.common.max_active_faults} faults at one time")
+    if settings.scenario is not None:
+        lines += [f"scenario {settings.scenario.where}:", dry_run(settings.scenario).rstrip()]
+    return "\n".join([*lines, *(f"warning: {each}" for each in settings.warnings)])
+
+
+def plan_lines(plan: Plan) -> Iterator[str]:
+    """A line for each part of a plan."""
+    for rule in plan.rules:
+        if rule.at:
+            yield from _places(rule)
+        else:
+            yield f"rule {rule.name}: {rule_words(rule)}"
+    yield from (f"{share.percent:g} %: {rule_words(share.rule)}" for share in plan.mix)
+    yield from (f"toxic {placed.name}: {toxic_words(placed)}" for placed in plan.toxics)
+
+
+def _places(rule: Rule) -> Iterator[str]:
+    words = _words(rule.behavior.name, _said(rule.behavior))
+    for link, label in sorted(rule.at, key=lambda at: (at[0], at[1][0] == "u", int(at[1].lstrip("u")))):
+        yield f"link {link}, exchange {label}: {words} (rule {rule.name})"
+
+
+def rule_words(rule: Rule) -> str:
+    """A rule in the short form, without what is so by default."""
+    fields = describe_rule(rule)
+    options = {option.attribute for option in options_of(type(rule.behavior))}
+    own = {name: fields[name] for name in fields if name not in {*options, "behavior", "name"}}
+    return _words(rule.behavior.name, {**_said(rule.behavior), **own})
+
+
+def toxic_words(placed: PlacedToxic) -> str:
+    """A toxic in the short form, without the attributes that are so by default."""
+    fields = describe_toxic(placed)
+    own: dict[str, Any] = {"stream": fields["stream"]}
+    if placed.toxicity < 1.0:
+        own["toxicity"] = placed.toxicity
+    return _words(placed.toxic.name, {**_said(placed.toxic), **own})
+
+
+def _said(declared: Declared) -> dict[str, Any]:
+    return {
+        option.name: getattr(declared, option.attribute)
+        for option in options_of(type(declared))
+        if getattr(declared, option.attribute) != option.default
+    }
+
+
+def _words(name: str, fields: Mapping[str, Any]) -> str:
+    return " ".join([name, *(f"{key.replace('_', '-')}={_value(fields[key])}" for key in fields)])
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list):
+        value = ",".join(map(str, value))
+    return shlex.quote(str(value).lower() if isinstance(value, bool) else str(value))

@@ -1,0 +1,15 @@
+"""Standard output that may be closed early, as ``| head`` closes it."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def show(text: str) -> None:
+    """Print it. Whoever has read enough gets no more, and that is no error."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # The interpreter flushes once more at its end, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,173 @@
+"""The plan that a process starts with: the mix, the rules and the toxics of a file and a command line.
+
+A section ``[rule:NAME]`` or ``[toxic:NAME]`` has a line for each field, ``--rule`` and
+``--toxic`` have the short form. They stand in the plan as they were given, those of the
+file first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from txvaurien.actions import ACTIONS
+from txvaurien.behaviors.base import Behavior
+from txvaurien.errors import ConfigError
+from txvaurien.faults import FaultReader
+from txvaurien.flags import REPEATABLE, Given, normal, prefix_of
+from txvaurien.inifile import Contents, Line, Section
+from txvaurien.mix import Share, parse_mix
+from txvaurien.plan import PlacedToxic, Plan
+from txvaurien.rules import Rule
+
+_KINDS: Mapping[str, type[Rule] | type[PlacedToxic]] = {"rule": Rule, "toxic": PlacedToxic}
+
+NamedT = TypeVar("NamedT", Rule, PlacedToxic)
+
+
+@dataclass(frozen=True)
+class FaultSection:
+    """``[rule:NAME]`` or ``[toxic:NAME]``: its `kind` is what stands before the colon."""
+
+    kind: str
+    name: str
+    where: str
+    lines: tuple[Line, ...]
+
+
+def fault_sections(contents: Contents) -> tuple[FaultSection, ...]:
+    """The rules and toxics of a file, and of those that it extends; a section that comes again adds to it.
+
+    :raises ConfigError: one has no name, or says what is not said there.
+    """
+    found: dict[str, FaultSection] = {}
+    for section in contents.sections:
+        kind, _, name = section.name.partition(":")
+        if kind not in _KINDS or section.name in found:
+            continue
+        if not name.strip():
+            raise ConfigError(section.where, f"[{section.name}] has no name", f"write [{kind}:NAME]")
+        lines = {line.name: line for line in contents.lines if line.section == section.name}
+        if kind == "toxic" and "callable" in lines:
+            _check_class_only(section, lines)
+        else:
+            found[section.name] = FaultSection(kind, name, section.where, tuple(lines.values()))
+    return tuple(found.values())
+
+
+def _check_class_only(section: Section, lines: Mapping[str, Line]) -> None:
+    others = [line for name, line in lines.items() if name != "callable"]
+    if others:
+        raise ConfigError(
+            others[0].where,
+            f"[{section.name}] names a class, which is only made known by that",
+            f"put the toxic into a section of its own, with type = {section.name.partition(':')[2]}",
+        )
+
+
+def start_plan(
+    mix: str,
+    seed: int | None,
+    reader: FaultReader,
+    sections: Sequence[FaultSection],
+    given: Sequence[Given],
+    places: Mapping[str, str],
+) -> Plan:
+    """The plan.
+
+    :param mix: what ``--behavior`` says.
+    :param given: what the command line says, `REPEATABLE` flags and others.
+    :param places: where each other option that was given stands, by the name of its flag.
+    :raises ConfigError: anything that cannot be.
+    """
+    check_defaults(reader, places)
+    faults = [(_of_section(each, reader), each.where) for each in sections]
+    faults += [(_of_flag(each, reader), each.where) for each in given if each.flag.name in REPEATABLE]
+    rules = [(each, where) for each, where in faults if isinstance(each, Rule)]
+    toxics = [(each, where) for each, where in faults if isinstance(each, PlacedToxic)]
+    _check_distinct("rule", rules)
+    _check_distinct("toxic", toxics)
+    plan = Plan(_mix(mix, reader, places), toxics=tuple(each for each, _ in toxics), seed=seed)
+    return _with_rules(plan, [each for each, _ in rules])
+
+
+def _with_rules(plan: Plan, rules: Sequence[Rule]) -> Plan:
+    """With these rules. Names are made up last, so that they are not those of later rules."""
+    for rule in rules:
+        if rule.name:
+            plan = plan.with_rule(rule)
+    for position, rule in enumerate(rules):
+        if not rule.name:
+            plan = plan.with_rule(rule, position)
+    return plan
+
+
+def _of_section(section: FaultSection, reader: FaultReader) -> Rule | PlacedToxic:
+    places = {line.name: line.where for line in section.lines}
+    if "name" in places:
+        what = f"the name of this {section.kind} is that of its section, {section.name!r}"
+        raise ConfigError(places["name"], what, "leave this line out")
+    fields: dict[str, object] = {line.name: line.value for line in section.lines}
+    fields["name"] = section.name
+    try:
+        if section.kind == "rule":
+            return reader.rule(fields, where="", text=True)
+        return reader.toxic(fields, where="", text=True)
+    except ConfigError as error:
+        field = normal(error.where)
+        place = places.get(field) or f"{section.where}: {field}".rstrip(": ")
+        raise error.at(place) from error
+
+
+def _of_flag(given: Given, reader: FaultReader) -> Rule | PlacedToxic:
+    kind = given.flag.name
+    fault = reader.read(given.text, where=given.where)
+    if isinstance(fault, _KINDS[kind]) and isinstance(fault, (Rule, PlacedToxic)):
+        return fault
+    name = given.text.split()[0]
+    if name in ACTIONS:
+        what, instead = "an action of the proxy", "start it with vaurienctl, or in a scenario"
+    else:
+        what, instead = ("a toxic", "use --toxic") if kind == "rule" else ("a behavior", "use --rule")
+    raise ConfigError(given.where, f"{name!r} is {what}", instead)
+
+
+def _check_distinct(what: str, named: Iterable[tuple[NamedT, str]]) -> None:
+    seen: dict[str, str] = {}
+    for each, where in named:
+        if each.name and each.name in seen:
+            other = f"the other is {seen[each.name]}"
+            raise ConfigError(where, f"there are two {what}s called {each.name!r}; {other}", "give it a name")
+        seen[each.name] = where
+
+
+def _mix(text: str, reader: FaultReader, places: Mapping[str, str]) -> tuple[Share, ...]:
+    where = places.get("behavior", "--behavior")
+    mix = []
+    for percent, name in parse_mix(text, where):
+        behavior = reader.registry.behavior(name, reader.defaults.get(name, {}), where=where)
+        _check_fit(behavior, reader, places, where)
+        mix.append(Share(percent, Rule(behavior)))
+    return tuple(mix)
+
+
+def check_defaults(reader: FaultReader, places: Mapping[str, str]) -> None:
+    """Options of a behavior that is not used yet must do as well, or they would fail when it is.
+
+    :raises ConfigError: they do not fit each other, or the protocol.
+    """
+    for name, values in reader.defaults.items():
+        given = next(
+            (place for flag, place in places.items() if flag.startswith(prefix_of("behaviors", name))), ""
+        )
+        _check_fit(reader.registry.behavior(name, values), reader, places, given)
+
+
+def _check_fit(behavior: Behavior, reader: FaultReader, places: Mapping[str, str], where: str) -> None:
+    """Find out now what a behavior thinks of the protocol, while the place is known."""
+    try:
+        behavior.acts(reader.protocol)
+    except ConfigError as error:
+        option = f"{prefix_of('behaviors', behavior.name)}{normal(error.where)}"
+        raise error.at(places.get(option, where)) from error

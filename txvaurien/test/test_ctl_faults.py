@@ -1,0 +1,166 @@
+"""vaurienctl: rules, toxics, actions, links, scenarios and the journal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.threads import deferToThread
+from twisted.python.failure import Failure
+from twisted.trial.unittest import TestCase
+
+from txvaurien.control.service import ControlService
+from txvaurien.protocols.tcp import Tcp
+from txvaurien.proxy import Proxy
+from txvaurien.service import ProxyService
+from txvaurien.test.control_helpers import registry
+from txvaurien.test.servers import free_port
+from txvaurien.test.test_ctl import run
+
+
+class Visitor(Protocol):
+    """A client that waits until its connection ends."""
+
+    def __init__(self) -> None:
+        self.gone = Deferred[None]()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """It has ended."""
+        self.gone.callback(None)
+
+
+class FaultCommandTests(TestCase):
+    """What the commands do and print."""
+
+    def setUp(self) -> None:
+        self.proxy = Proxy(f"127.0.0.1:{free_port()}", Tcp(), reactor=reactor)
+        service = ControlService(self.proxy, registry(), port=0, reactor=reactor)
+        service.startService()
+        self.addCleanup(service.stopService)
+        self.port = str(service.port)
+
+    async def said(self, *arguments: str) -> str:
+        """What a command prints that must succeed."""
+        status, out, err = await deferToThread(run, ["--http-port", self.port, *arguments])
+        self.assertEqual((status, err), (0, ""))
+        return out.removesuffix("\n")
+
+    async def fails(self, *arguments: str) -> str:
+        """The one line on standard error of a command that must fail."""
+        status, out, err = await deferToThread(run, ["--http-port", self.port, *arguments])
+        self.assertEqual((status, out, err.count("\n")), (1, "", 1), err)
+        return err.removeprefix("vaurienctl: ").rstrip()
+
+    async def test_rules(self) -> None:
+        """Rules are added in the short form, quoted or not, listed in it, and removed by name."""
+        self.assertEqual(await self.said("rule", "list"), "There are no rules")
+        self.assertEqual(await self.said("rule", "add", "delay sleep=2 verb=SET"), 'Rule "delay-1" added')
+        words = ["rule", "add", "error", "target=user *", "times=2", "name=mine", "--position=0"]
+        self.assertEqual(await self.said(*words), 'Rule "mine" added')
+        listed = [
+            "mine     fired 0 of 0  error target='user *' times=2",
+            "delay-1  fired 0 of 0  delay sleep=2.0 verb=SET",
+        ]
+        self.assertEqual((await self.said("rule", "list")).splitlines(), listed)
+        self.assertEqual(await self.said("rule", "remove", "delay-1"), 'Rule "delay-1" removed')
+        self.assertEqual([rule.name for rule in self.proxy.plan.rules], ["mine"])
+        self.assertEqual(
+            await self.fails("rule", "remove", "delay-1"), "there is no rule 'delay-1'; the rules are: mine"
+        )
+        self.assertIn("'slep'", await self.fails("rule", "add", "delay slep=2"))
+        self.assertIn("there is no behavior 'dealy'", await self.fails("rule", "add", "dealy"))
+
+    async def test_wait(self) -> None:
+        """A rule is waited for; in vain, that is an exit status of 1."""
+        await self.said("rule", "add", "delay name=r")
+        self.assertEqual(
+            await self.fails("rule", "wait", "r", "--timeout=0"), "'r' has fired 0 times in 0 seconds, not 1"
+        )
+        activation = self.proxy.rule("r")
+        waiting = self.said("rule", "wait", "r", "--times", "1", "--timeout", "60")
+        activation.count_fired(activation.tally)
+        self.assertEqual(await waiting, 'Rule "r" has fired once')
+
+    async def test_toxics(self) -> None:
+        """Toxics, likewise."""
+        self.assertEqual(await self.said("toxic", "list"), "There are no toxics")
+        said = await self.said("toxic", "add", "latency", "latency=200", "stream=upstream")
+        self.assertEqual(said, 'Toxic "latency_upstream" added')
+        self.assertEqual(
+            await self.said("toxic", "list"),
+            "latency_upstream  latency latency=200 jitter=0 distribution=uniform"
+            " stream=upstream toxicity=1.0",
+        )
+        said = await self.said("toxic", "remove", "latency_upstream")
+        self.assertEqual((said, self.proxy.plan.toxics), ('Toxic "latency_upstream" removed', ()))
+
+    async def test_actions(self) -> None:
+        """Actions are started and stopped."""
+        self.assertEqual(await self.said("action", "list"), "There are no actions")
+        self.assertEqual(await self.said("action", "start", "kill_idle idle=5"), 'Action "kill_idle" started')
+        self.assertEqual(await self.said("action", "start", "half_open"), 'Action "half_open" started')
+        self.assertEqual(await self.said("action", "list"), "kill_idle idle=5.0 how=fin\nhalf_open")
+        self.assertEqual(await self.said("action", "stop", "half_open"), 'Action "half_open" stopped')
+        self.assertEqual(await self.said("reset"), "Every fault removed")
+        self.assertEqual(await self.said("action", "list"), "There are no actions")
+
+    async def test_links(self) -> None:
+        """Links are listed below their titles, and ended."""
+        await self.said("action", "start", "half_open")
+        service = ProxyService(self.proxy, "localhost:0")
+        service.startService()
+        self.addCleanup(service.stopService)
+        self.assertEqual(await self.said("links"), "There are no links")
+        visitors = [Visitor(), Visitor()]
+        port = service.port
+        assert port is not None
+        for visitor in visitors:
+            await connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", port), visitor)
+        titles, *rows = (await self.said("links")).splitlines()
+        self.assertEqual(titles.split()[:2], ["id", "client"])
+        self.assertEqual([row.split()[0] for row in rows], ["1", "2"])
+        self.assertEqual(await self.said("kill", "1", "--how=fin"), "1 link ended")
+        await visitors[0].gone
+        self.assertEqual(await self.said("kill"), "1 link ended")
+        await visitors[1].gone
+        self.assertIn("there is no link '1'", await self.fails("kill", "1"))
+
+    def file(self, text: str) -> str:
+        """A file with this text."""
+        path: str = self.mktemp()
+        Path(path).write_text(text, encoding="utf-8")
+        return path
+
+    async def test_scenario(self) -> None:
+        """A scenario is read from a file, shown, paused, resumed and stopped."""
+        self.assertEqual(await self.said("scenario", "show"), "There is no scenario")
+        path = self.file("at 0: delay sleep=2 for 90s\nat 60s: error for 1s\nrepeat forever\n")
+        said = (await self.said("scenario", "start", path)).splitlines()
+        self.assertRegex(said[0], r"^running: round 1, \S+ of 90 s$")
+        self.assertEqual(said[1], "active: delay sleep=2")
+        self.assertRegex(said[2], r"^in \S+ s: begin error$")
+        self.assertTrue((await self.said("scenario", "pause")).startswith("paused: round 1"))
+        self.assertTrue((await self.said("scenario", "resume")).startswith("running: round 1"))
+        self.assertEqual(await self.said("scenario", "stop"), "Scenario stopped")
+        self.assertEqual(self.proxy.plan.rules, ())
+        self.assertEqual(
+            await self.fails("scenario", "start", "nowhere"), "nowhere: No such file or directory"
+        )
+        path = self.file("at 0: dealy for 5s\n")
+        self.assertIn("scenario:1: there is no fault 'dealy'", await self.fails("scenario", "start", path))
+
+    async def test_journal(self) -> None:
+        """Records are lines of JSON."""
+        self.assertEqual(await self.said("journal"), "")
+        for name in ("a", "b"):
+            await self.said("rule", "add", f"delay name={name}")
+        records = [json.loads(line) for line in (await self.said("journal")).splitlines()]
+        self.assertEqual([(record["n"], record["event"]) for record in records], [(1, "plan"), (2, "plan")])
+        self.assertEqual(len((await self.said("journal", "--since=1")).splitlines()), 1)
+        self.assertEqual(len((await self.said("journal", "--limit=1")).splitlines()), 1)
+        self.assertEqual(await self.said("journal", "--event=fired"), "")
+        self.assertEqual(await self.said("journal", "--link=1"), "")

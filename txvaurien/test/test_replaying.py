@@ -1,0 +1,117 @@
+"""``vaurien replay JOURNAL``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from txvaurien.behaviors.delay import Delay
+from txvaurien.config import Settings
+from txvaurien.errors import ConfigError
+from txvaurien.protocols.tcp import Tcp
+from txvaurien.replaying import read_replayed, settle_replayed
+from txvaurien.test.registries import Chatty, registry
+
+_FIRST = {"event": "journal", "format": 1, "txvaurien": "0", "run": "r", "time": "", "clock": 0}
+_PROXY = {
+    "event": "proxy",
+    "proxy": "mine",
+    "listen": "localhost:1",
+    "backend": "localhost:2",
+    "protocol": "chatty",
+    "options": {"keep_alive": False, "greeting": "hi"},
+    "seed": 7,
+    "plan": {"mix": [], "rules": [], "toxics": []},
+}
+_FIRED = {
+    "event": "fired",
+    "n": 1,
+    "proxy": "mine",
+    "link": 3,
+    "exchange": "5",
+    "rule": "delay-1",
+    "behavior": "delay",
+    "options": {"sleep": 2.0},
+    "did": ["sleep 2"],
+}
+
+
+class ReplayTests(SynchronousTestCase):
+    """`read_replayed` and `settle_replayed`."""
+
+    def journal(self, *lines: dict[str, Any]) -> str:
+        """A journal."""
+        path: str = self.mktemp()
+        Path(path).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+        return path
+
+    def replay(
+        self, *arguments: str, lines: tuple[dict[str, Any], ...] = (_FIRST, _PROXY, _FIRED)
+    ) -> Settings:
+        """The settings for a replay of these lines."""
+        line, replay = read_replayed([self.journal(*lines), *arguments], registry(), {})
+        assert replay is not None
+        return settle_replayed(line, replay)
+
+    def wrong(self, *arguments: str) -> str:
+        """What is said of these arguments."""
+        return str(self.assertRaises(ConfigError, self.replay, *arguments))
+
+    def test_everything_from_the_journal(self) -> None:
+        """Where the command line says nothing, all is as it was, the name of the proxy included."""
+        settings = self.replay()
+        self.assertEqual((settings.listen.text, settings.backend.text), ("localhost:1", "localhost:2"))
+        self.assertEqual(settings.protocol, Chatty(keep_alive=False, greeting="hi"))
+        self.assertEqual((settings.name, settings.plan.seed, settings.plan.mix), ("mine", 7, ()))
+        (rule,) = settings.plan.rules
+        self.assertEqual((rule.behavior, rule.at), (Delay(sleep=2.0), {(3, "5")}))
+
+    def test_command_line_beats_it(self) -> None:
+        """What the command line says holds."""
+        settings = self.replay("--proxy=:9", "--backend=localhost:1", "--seed=8", "--http")
+        self.assertEqual((settings.listen.text, settings.backend.text), (":9", "localhost:1"))
+        self.assertEqual((settings.plan.seed, settings.common.http), (8, True))
+        self.assertEqual(
+            self.replay("--protocol-chatty-greeting=ho").protocol, Chatty(keep_alive=False, greeting="ho")
+        )
+        self.assertEqual(self.replay("--protocol=tcp").protocol, Tcp())
+
+    def test_warnings(self) -> None:
+        """What will not be as it was is among the warnings of the start."""
+        action = {"event": "action", "n": 2, "proxy": "mine", "name": "deaf", "on": True}
+        warnings = self.replay(lines=(_FIRST, _PROXY, _FIRED, action)).warnings
+        self.assertTrue(any("actions of the proxy" in each for each in warnings), warnings)
+
+    def test_no_faults_beside(self) -> None:
+        """A replay does what its journal says, and nothing else."""
+        for option in (
+            "--rule=delay",
+            "--toxic=pause",
+            "--behavior=delay",
+            "--scenario=x",
+            "--max-active-faults=1",
+        ):
+            said = self.wrong(option)
+            name = option.partition("=")[0]
+            self.assertEqual(
+                said, f"{name}: what goes wrong in a replay is for its journal to say; leave it out"
+            )
+        path = self.mktemp()
+        Path(path).write_text("[rule:x]\nbehavior = delay\n", encoding="utf-8")
+        self.assertIn(f"{path}:1: a replay has no rules but", self.wrong("--config", path))
+
+    def test_no_journal(self) -> None:
+        """Without a journal, or with something else, it says what to write."""
+        error = self.assertRaises(ConfigError, read_replayed, ["--http"], registry(), {})
+        self.assertEqual(str(error), "replay: it needs a journal; write vaurien replay JOURNAL [options]")
+        error = self.assertRaises(ConfigError, read_replayed, ["nowhere"], registry(), {})
+        self.assertTrue(str(error).startswith("nowhere: "), error)
+
+    def test_help(self) -> None:
+        """Help needs no journal."""
+        line, replay = read_replayed(["--help"], registry(), {})
+        self.assertIsNone(replay)
+        self.assertTrue(line.asks("help"))
