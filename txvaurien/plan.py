@@ -97,6 +97,16 @@ class Plan:
             return self.mix[0].rule.behavior.name
         return ",".join(f"{share.percent:g}:{share.rule.behavior.name}" for share in self.mix) or "dummy"
 
+    @property
+    def text(self) -> str:
+        """What it does, in a line for the log."""
+        parts = [f"behavior {self.mix_text}"]
+        if self.rules:
+            parts.append("rules " + ", ".join(each.name or each.behavior.name for each in self.rules))
+        if self.toxics:
+            parts.append("toxics " + ", ".join(each.name for each in self.toxics))
+        return "; ".join(parts)
+
     def with_rule(self, rule: Rule, position: int | None = None) -> Plan:
         """With one more rule, by default the last one; one without a name is given one.
 

@@ -22,6 +22,7 @@ from txvaurien.dialling import Dialler, LinkEnd
 from txvaurien.faults import describe_plan
 from txvaurien.gate import Gate
 from txvaurien.interfaces import IStanding
+from txvaurien.itself import refuse_itself
 from txvaurien.link import Link
 from txvaurien.model import Direction, Side, Then
 from txvaurien.options import unknown
@@ -125,7 +126,7 @@ class Proxy:
         for activation in before.activations():
             if activation not in new:
                 activation.release()
-        self.log.info("{name}: plan {mix}, seed {seed}", name=self.name, mix=plan.mix_text, seed=self.seed)
+        self.log.info("{name}: {plan}, seed {seed}", name=self.name, plan=plan.text, seed=self.seed)
         if self.observers:
             self.event("plan", None, **describe_plan(plan), seed=self.seed)
         for activation in self.active.activations():
@@ -222,9 +223,11 @@ class Proxy:
         """Connect new links to another backend.
 
         :param cut: end the links that stand, too, with FIN; else they stay where they are.
-        :raises ConfigError: it is no address.
+        :raises ConfigError: it is no address, or where the proxy itself listens.
         """
         parsed = parse_backend(backend) if isinstance(backend, str) else backend
+        if self.gate is not None:
+            refuse_itself(self.gate.address, parsed, "backend")
         self.endpoint = parsed.endpoint(self.reactor, self.timeout)
         self.backend = parsed
         self.event("backend", None, backend=parsed.text, cut=cut)

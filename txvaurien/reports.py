@@ -98,7 +98,7 @@ class Reports:
 
 
 def _shown(live: LiveExchange) -> dict[str, str]:
-    """What the journal may show of an exchange: of its request, and the status of the reply if it has come."""
+    """What the journal may show: of the request, and the status of the reply if it has come."""
     exchange = live.exchange
     shown = exchange.message.log_fields()
     if exchange.response is not None and exchange.request is not None:

@@ -8,9 +8,11 @@ from txvaurien.behaviors.base import Behavior
 from txvaurien.behaviors.dummy import Dummy
 from txvaurien.behaviors.error import Error
 from txvaurien.behaviors.hang import Hang
-from txvaurien.plan import Plan, Rule, Share
+from txvaurien.mix import Share
+from txvaurien.plan import Plan
 from txvaurien.plugins import Registry
 from txvaurien.protocols.tcp import Tcp
+from txvaurien.rules import Rule
 from txvaurien.test.memory import MemoryProxy
 from txvaurien.testing.behaviors import BehaviorLaws
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.behaviors.blackout import Blackout
+from txvaurien.mix import Share
 from txvaurien.pipe import DRAIN_TIME
-from txvaurien.plan import Plan, Rule, Share
+from txvaurien.plan import Plan
+from txvaurien.rules import Rule
 from txvaurien.test.memory import MemoryProxy
 from txvaurien.testing.behaviors import BehaviorLaws
 

@@ -20,8 +20,9 @@ from txvaurien.lane import LANE_LIMIT
 from txvaurien.link import Link
 from txvaurien.model import Hook, Side, Then
 from txvaurien.pipe import DRAIN_TIME
-from txvaurien.plan import Plan, Rule
+from txvaurien.plan import Plan
 from txvaurien.proxy import STOP_TIME
+from txvaurien.rules import Rule
 from txvaurien.test.lines import GatewayLines
 from txvaurien.test.memory import MemoryProxy
 from txvaurien.turns import TURNS_LIMIT

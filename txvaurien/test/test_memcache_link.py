@@ -9,9 +9,10 @@ from txvaurien.behaviors.blackout import Blackout
 from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.error import Error
 from txvaurien.behaviors.truncate import Truncate
-from txvaurien.plan import Plan, Rule
+from txvaurien.plan import Plan
 from txvaurien.protocols.memcache import Memcache, MemcacheFactory
 from txvaurien.protocols.memcache.binary import BinaryDialect
+from txvaurien.rules import Rule
 from txvaurien.test.memcache_samples import GET, GETKQ, NOOP, SETQ, STORE, ask, tell, text_set, text_value
 from txvaurien.test.memory import MemoryProxy, MemoryTransport
 

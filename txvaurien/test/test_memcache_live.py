@@ -11,8 +11,9 @@ from txvaurien.behaviors.abort import Abort
 from txvaurien.behaviors.base import Behavior
 from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.error import Error
-from txvaurien.plan import Plan, Rule
+from txvaurien.plan import Plan
 from txvaurien.protocols.memcache import Memcache
+from txvaurien.rules import Rule
 from txvaurien.service import ProxyService
 from txvaurien.test.memcached_server import (
     PASSWORD,
