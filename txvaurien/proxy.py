@@ -304,7 +304,10 @@ class Proxy:
     # The end.
 
     def stop(self) -> Deferred[None]:
-        """End all links; fires when they are gone, which takes a bounded time."""
+        """End all links; fires when they are gone, which takes a bounded time.
+
+        Actions are ended by whoever began them, or by the `ProxyService`.
+        """
         gone: Deferred[None] = Deferred()
         if self.links:
             self._all_gone.append(gone)

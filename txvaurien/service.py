@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import errno
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
-from twisted.internet.error import CannotListenError
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred, maybeDeferred
+from twisted.internet.endpoints import AdoptedStreamServerEndpoint
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from txvaurien.addresses import parse_listen
-from txvaurien.errors import ListenError
+from txvaurien.errors import ConfigError, ListenError
+from txvaurien.gate import Gate
+from txvaurien.itself import refuse_itself
+from txvaurien.listening import cannot_listen
 from txvaurien.proxy import Proxy, ProxyFactory
 
 #: How many connections the kernel queues for us.
@@ -25,18 +26,31 @@ BACKLOG = 1024
 class Listener:
     """One listening endpoint: how it starts, fails and stops.
 
-    :param text: the address, for errors; `option` is the flag that chooses it.
+    :param text: the address, for errors.
+    :param option: the flag that chooses it, or its port if `host_option` chooses the host.
+    :param listens: called with what listens, once it does; an error that it raises is one of the start.
     :ivar port: the TCP port, once it listens; None for other kinds of endpoints.
     """
 
     log = Logger()
 
-    def __init__(self, endpoint: IStreamServerEndpoint, text: str, option: str) -> None:
+    def __init__(
+        self,
+        endpoint: IStreamServerEndpoint,
+        text: str,
+        option: str,
+        host_option: str | None = None,
+        *,
+        listens: Callable[[Any], None] | None = None,
+    ) -> None:
         self._endpoint: Any = endpoint
         self._text = text
         self._option = option
-        self._listening: Deferred[Any] | None = None
-        self._listener: IListeningPort | None = None
+        self._host_option = host_option
+        self._tell = listens
+        self._starting: Deferred[Any] | None = None
+        self._listening: Any = None
+        self._stopping: Deferred[Any] | None = None
         self.port: int | None = None
 
     def start(self, factory: IProtocolFactory) -> None:
@@ -44,31 +58,49 @@ class Listener:
 
         :raises ListenError: nothing can listen there, and it is known at once.
         """
-        self._listening = listening = self._endpoint.listen(factory)
+        self._starting = starting = self._endpoint.listen(factory)
         failures: list[Failure] = []
-        listening.addCallbacks(self._listens, failures.append)
+        starting.addCallback(self._listens)
+        starting.addErrback(failures.append)
         if failures:
-            raise cannot_listen(self._text, failures[0], self._option)
-        listening.addCallback(self._failed_late, failures)
+            raise self._error(failures[0])
+        starting.addCallback(self._failed_late, failures)
 
-    def _listens(self, listener: IListeningPort) -> None:
-        self._listener = listener
-        self.port = getattr(listener.getHost(), "port", None)
+    def _listens(self, listening: IListeningPort) -> None:
+        self._listening = listening
+        self.port = getattr(listening.getHost(), "port", None)
+        if self._tell is not None:
+            self._tell(listening)
+
+    def explain(self, failure: Failure) -> ListenError:
+        """Why it does not listen, and what to do."""
+        return cannot_listen(self._text, failure, self._option, self._host_option)
+
+    def _error(self, failure: Failure) -> Exception:
+        value = failure.value
+        return value if isinstance(value, ConfigError) else self.explain(failure)
 
     def _failed_late(self, _: object, failures: Sequence[Failure]) -> None:
         for failure in failures:
             if not failure.check(CancelledError):
-                self.log.critical("{why}", why=cannot_listen(self._text, failure, self._option))
+                self.log.critical("{why}", why=self._error(failure))
 
-    async def stop(self) -> None:
-        """Stop listening; returns when the port is free."""
-        listener, self._listener = self._listener, None
-        if self._listening is not None:
-            self._listening.cancel()
-        if listener is not None:
-            stopped = listener.stopListening()
-            if stopped is not None:
-                await stopped
+    async def stop(self, gate: Gate | None = None) -> None:
+        """Stop listening; returns when the port is free.
+
+        :param gate: what stands over the port, if anything does.
+        """
+        listening, self._listening = self._listening, None
+        if self._starting is not None:
+            self._starting.cancel()
+        if gate is not None:
+            await gate.stop()
+        elif listening is not None:
+            # What stdio: gives is a connection.
+            stop = getattr(listening, "stopListening", None) or listening.loseConnection
+            self._stopping = maybeDeferred(stop)
+        if self._stopping is not None:
+            await self._stopping
 
 
 class ProxyService(Service):
@@ -84,7 +116,8 @@ class ProxyService(Service):
         endpoint: Any = (
             parse_listen(listen).endpoint(proxy.reactor, backlog) if isinstance(listen, str) else listen
         )
-        self._listener = Listener(endpoint, text, "--proxy")
+        self._inherited = isinstance(endpoint, AdoptedStreamServerEndpoint)
+        self._listener = Listener(endpoint, text, "--proxy", listens=self._listens)
 
     @property
     def port(self) -> int | None:
@@ -95,37 +128,31 @@ class ProxyService(Service):
         """Listen.
 
         :raises ListenError: nothing can listen there, and it is known at once.
+        :raises ConfigError: the backend is where the proxy itself listens.
         """
         self._listener.start(ProxyFactory.serving(self.proxy))
         Service.startService(self)
 
+    def _listens(self, listening: Any) -> None:
+        try:
+            refuse_itself(listening.getHost(), self.proxy.backend, "--backend")
+        except ConfigError:
+            ensureDeferred(self._listener.stop())
+            raise
+        # What stdio: gives is no port.
+        if IListeningPort.providedBy(listening):
+            self.proxy.gate = Gate(
+                listening, self.proxy.clock, inherited=self._inherited, explain=self._listener.explain
+            )
+
     def stopService(self) -> Deferred[None]:
-        """Stop listening and end all links; fires when both is done."""
+        """Stop listening, and end all actions and links; fires when that is done."""
         Service.stopService(self)
         return ensureDeferred(self._stop())
 
     async def _stop(self) -> None:
-        await self._listener.stop()
+        gate, self.proxy.gate = self.proxy.gate, None
+        # The listener first: what an action ends with is not to let clients in again.
+        await self._listener.stop(gate)
+        await self.proxy.actions.stop_all()
         await self.proxy.stop()
-
-
-def cannot_listen(where: str, failure: Failure, option: str) -> ListenError:
-    """Why nothing listens at `where`, and what to do; `option` is the flag that chooses it."""
-    error: BaseException | None = failure.value
-    if isinstance(error, CannotListenError):
-        # A Unix socket has its path for a port, which is what the user wrote.
-        if isinstance(error.port, int) and error.port:
-            host = error.interface or "0.0.0.0"
-            where = f"[{host}]:{error.port}" if ":" in host else f"{host}:{error.port}"
-        error = error.socketError
-    number = getattr(error, "errno", None)
-    if number == errno.EADDRINUSE:
-        why = f"the port is in use; stop the other process or choose another with {option}"
-    elif number == errno.EACCES:
-        why = f"permission denied; choose a port above 1023 with {option}"
-    elif number is not None and number > 0:
-        why = os.strerror(number).lower()
-    else:
-        # The resolver has numbers of its own, below nothing.
-        why = getattr(error, "strerror", None) or str(error)
-    return ListenError(f"cannot listen on {where}: {why}")

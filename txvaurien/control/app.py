@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from txvaurien.control.answers import Problem, Refused, answer_with, encode
 from txvaurien.control.bodies import read_object
-from txvaurien.errors import ConfigError
+from txvaurien.errors import ConfigError, ListenError
 from txvaurien.options import Declared, build
 
 _log = Logger()
@@ -33,6 +33,7 @@ def new_app() -> Klein:
     app = Klein()
     app.handle_errors(Refused)(_refused)
     app.handle_errors(ConfigError)(_wrong)
+    app.handle_errors(ListenError)(_no_port)
     app.handle_errors(MethodNotAllowed)(_no_such_method)
     app.handle_errors(HTTPException)(_no_such_path)
     app.handle_errors(Exception)(_broken)
@@ -117,6 +118,11 @@ def _wrong(self: object, request: IRequest, failure: Failure) -> bytes:
     error = failure.value
     assert isinstance(error, ConfigError)
     return Refused(400, [Problem.of(error)]).answer(request)
+
+
+def _no_port(self: object, request: IRequest, failure: Failure) -> bytes:
+    """409: somebody else has the port that was to be listened on again."""
+    return Refused.because(409, "server", "", failure.getErrorMessage()).answer(request)
 
 
 def _no_such_method(self: object, request: IRequest, failure: Failure) -> bytes:

@@ -6,45 +6,25 @@ import socket
 from typing import Any
 
 from twisted.internet import reactor
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
-from twisted.internet.error import CannotListenError
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogEvent, globalLogPublisher
-from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from txvaurien.actions import Deaf, Disable, HalfOpen, KillIdle, SlowAccept
 from txvaurien.behaviors.hang import Hang
-from txvaurien.errors import ListenError
+from txvaurien.errors import ConfigError, ListenError
 from txvaurien.plan import Plan
 from txvaurien.protocols.tcp import Tcp
 from txvaurien.proxy import Proxy
-from txvaurien.service import ProxyService, cannot_listen
+from txvaurien.service import ProxyService
 from txvaurien.test.peers import ScriptedBackend, read_all
 from txvaurien.test.support import ProxyCase, connect
 
 
-class WordsTests(SynchronousTestCase):
-    """Why nothing listens."""
-
-    def test_words(self) -> None:
-        """The address, the reason, and what to do."""
-        for number, words in (
-            (
-                98,
-                "cannot listen on 127.0.0.1:80: the port is in use; stop the other process or choose another",
-            ),
-            (13, "cannot listen on 127.0.0.1:80: permission denied; choose a port above 1023 with --proxy"),
-            (99, "cannot listen on 127.0.0.1:80: cannot assign requested address"),
-        ):
-            failure = Failure(CannotListenError("127.0.0.1", 80, OSError(number, "...")))
-            self.assertIn(words, str(cannot_listen("x", failure, "--proxy")))
-
-    def test_unix(self) -> None:
-        """A Unix socket goes by its path."""
-        failure = Failure(CannotListenError(None, b"/run/x.sock", OSError(98, "...")))
-        self.assertIn(
-            "cannot listen on unix:/run/x.sock: ", str(cannot_listen("unix:/run/x.sock", failure, "--proxy"))
-        )
+class LateTests(SynchronousTestCase):
+    """Endpoints that listen, or fail, only after the start."""
 
     def test_failure_that_comes_late(self) -> None:
         """An endpoint that fails after the start is heard of in the log."""
@@ -60,14 +40,42 @@ class WordsTests(SynchronousTestCase):
         self.assertIn("permission denied", str([event.get("why") for event in seen]))
         self.successResultOf(service.stopService())
 
+    def test_itself_found_late(self) -> None:
+        """A backend that turns out to be the proxy itself is said in the log, and nothing listens on."""
+        listening: Deferred[Any] = Deferred()
+        endpoint: Any = LateEndpoint(listening)
+        service = ProxyService(Proxy("127.0.0.1:9", Tcp(), reactor=MemoryReactorClock()), endpoint)
+        seen: list[LogEvent] = []
+        observer: Any = seen.append
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        service.startService()
+        port = QuietPort()
+        listening.callback(port)
+        self.assertIn("is where the proxy itself listens", str([event.get("why") for event in seen]))
+        self.assertTrue(port.stopped)
+        self.successResultOf(service.stopService())
+
+
+class QuietPort:
+    """Listens on port 9, and that is all."""
+
+    stopped = False
+
+    def getHost(self) -> IPv4Address:
+        return IPv4Address("TCP", "127.0.0.1", 9)
+
+    def stopListening(self) -> None:
+        self.stopped = True
+
 
 class LateEndpoint:
     """Takes its time to listen."""
 
-    def __init__(self, listening: Deferred[None]) -> None:
+    def __init__(self, listening: Deferred[Any]) -> None:
         self._listening = listening
 
-    def listen(self, factory: object) -> Deferred[None]:
+    def listen(self, factory: object) -> Deferred[Any]:
         return self._listening
 
 
@@ -105,6 +113,32 @@ class ServiceTests(TestCase):
         self.assertIsNone(service.port)
         await service.stopService()
 
+    async def test_itself(self) -> None:
+        """A backend that is the proxy itself is refused, and the port is free again."""
+        first = self.service("localhost:0")
+        first.startService()
+        port = first.port or 0
+        await first.stopService()
+        service = ProxyService(Proxy(f"localhost:{port}", Tcp(), reactor=reactor), f"127.0.0.1:{port}")
+        error = self.assertRaises(ConfigError, service.startService)
+        self.assertEqual(
+            str(error),
+            f"--backend: 'localhost:{port}' is where the proxy itself listens;"
+            " give the address of the server, or have the proxy listen elsewhere",
+        )
+        self.assertFalse(service.running)
+        await service.stopService()
+        self.assertRaises(ConnectionRefusedError, connect, port)
+
+    async def test_gate(self) -> None:
+        """The proxy has a gate while the service runs."""
+        service = self.service("localhost:0")
+        self.assertIsNone(service.proxy.gate)
+        service.startService()
+        self.assertIsNotNone(service.proxy.gate)
+        await service.stopService()
+        self.assertIsNone(service.proxy.gate)
+
     def test_in_memory(self) -> None:
         """An embedding application may bring a reactor of its own."""
         memory = MemoryReactorClock()
@@ -119,7 +153,22 @@ def drain(peer: socket.socket) -> None:
 
 
 class StopTests(ProxyCase):
-    """Ending with links that stand."""
+    """Ending with links and actions that stand."""
+
+    async def test_actions(self) -> None:
+        """Actions end with the service, which is not open again for a moment; it can start anew."""
+        backend = ScriptedBackend(drain)
+        self.addCleanup(backend.stop)
+        service = ProxyService(Proxy(f"127.0.0.1:{backend.port}", Tcp(), reactor=reactor), "127.0.0.1:0")
+        for standing in ([Disable()], [Deaf()], [Deaf(), Disable(), SlowAccept()], [KillIdle(), HalfOpen()]):
+            service.startService()
+            port = service.port or 0
+            for action in standing:
+                await service.proxy.actions.start(action)
+            await service.stopService()
+            self.assertEqual(dict(service.proxy.actions.standing), {})
+            self.assertRaises(ConnectionRefusedError, connect, port)
+        self.assertEqual(service.proxy.stats.links, 0)
 
     async def test_stop(self) -> None:
         """Links are ended, those that hang as well, and nobody can connect any more."""
