@@ -48,7 +48,12 @@ EXPECTED: tuple[tuple[str, str, str, str], ...] = (
     ("auth-temporary", SMTPLIB, "CREDENTIALS", _LOGIN),
     ("auth-failed", SMTPLIB, "AUTH", _LOGIN),
     ("auth-failed", SMTPLIB, "CREDENTIALS", _LOGIN),
-    ("mailbox-unavailable", SMTPLIB, "VRFY", "returns (550, b'5.1.1 Mailbox unavailable')"),
+    (
+        "mailbox-unavailable",
+        SMTPLIB,
+        "VRFY",
+        "returns (550, b'5.1.1 Recipient address rejected: User unknown')",
+    ),
     ("mailbox-unavailable", SMTPLIB, "MAIL", _SENDER),
     ("mailbox-unavailable", SMTPLIB, "RCPT", _RECIPIENTS),
     ("mailbox-unavailable", SMTPLIB, "DATA", _DATA),

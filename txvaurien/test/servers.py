@@ -17,12 +17,15 @@ from twisted.trial.unittest import SkipTest
 START_LIMIT = 60.0
 
 
-def require(program: str, package: str) -> str:
-    """The path of `program`. Where it is missing: a failure in CI, else a skipped test."""
+def require(program: str, package: str = "", install: str = "") -> str:
+    """The path of `program`. Where it is missing: a failure in CI, else a skipped test.
+
+    :param install: the command that installs it, where that is not apt-get with `package`.
+    """
     path = shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin:/usr/local/sbin")
     if path is not None:
         return path
-    message = f"{program} is not installed; apt-get install {package}"
+    message = f"{program} is not installed; {install or f'apt-get install {package}'}"
     if os.environ.get("CI"):
         raise AssertionError(message)
     raise SkipTest(message)

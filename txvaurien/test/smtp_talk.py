@@ -7,8 +7,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from txvaurien.behaviors.base import Behavior
 from txvaurien.behaviors.error import Error
 from txvaurien.exchange import LiveExchange
-from txvaurien.plan import Plan, Rule
+from txvaurien.plan import Plan
 from txvaurien.protocols.smtp import Smtp
+from txvaurien.rules import Rule
 from txvaurien.test.memory import MemoryProxy
 
 GREETING = b"220 mx ESMTP\r\n"
@@ -21,7 +22,7 @@ BODY = b"Subject: x\r\n\r\nbody\r\n.\r\n"
 RSET = b"RSET\r\n"
 QUIT = b"QUIT\r\n"
 BYE = b"221 2.0.0 Bye\r\n"
-REJECTED = b"554 5.7.1 Transaction failed: rejected by policy\r\n"
+REJECTED = b"554 5.7.1 End-of-data rejected: Access denied\r\n"
 STORAGE = b"452 4.3.1 Insufficient system storage\r\n"
 CLOSING = b"421 4.3.2 Service not available, closing transmission channel\r\n"
 

@@ -6,7 +6,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.behaviors.error import Error
 from txvaurien.model import Direction
-from txvaurien.plan import Plan, Rule
+from txvaurien.plan import Plan
+from txvaurien.rules import Rule
 from txvaurien.test.memory import MemoryProxy
 
 NEVER = Plan(rules=(Rule(Error(kind="no"), verbs=frozenset({"NEVER"})),), seed=1)

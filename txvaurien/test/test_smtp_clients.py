@@ -11,8 +11,9 @@ from twisted.internet.defer import Deferred
 from twisted.mail.smtp import ESMTPSenderFactory
 
 from txvaurien.behaviors.error import Error
-from txvaurien.plan import Plan, Rule
+from txvaurien.plan import Plan
 from txvaurien.protocols.smtp import Smtp
+from txvaurien.rules import Rule
 from txvaurien.service import ProxyService
 from txvaurien.test.exceptions_smtp import EXPECTED, SMTPLIB, TWISTED
 from txvaurien.test.mailservers import Aiosmtpd

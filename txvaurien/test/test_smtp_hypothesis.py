@@ -10,9 +10,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.behaviors.error import Error
 from txvaurien.model import Direction
-from txvaurien.plan import Plan, Rule
+from txvaurien.plan import Plan
 from txvaurien.protocols.smtp import Smtp
 from txvaurien.protocols.smtp.catalogue import CATALOGUE, CUSTOM
+from txvaurien.rules import Rule
 from txvaurien.test.memory import MemoryProxy, MemoryTransport
 from txvaurien.test.smtp_model import Letter, ModelClient, ModelServer
 from txvaurien.testing import Recorder

@@ -9,8 +9,9 @@ from typing import Any
 
 from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.error import Error
-from txvaurien.plan import Plan, Rule
+from txvaurien.plan import Plan
 from txvaurien.protocols.smtp import Smtp
+from txvaurien.rules import Rule
 from txvaurien.service import ProxyService
 from txvaurien.test.mailservers import Aiosmtpd, Postfix, SmtpSink
 from txvaurien.test.servers import require
@@ -268,55 +269,6 @@ class PostfixTests(LiveCase):
         self.assertEqual(status, 0, text)
         await self._delivered(server, 1)
         self.assertEqual(self.opaque, [])
-
-    async def test_real_words(self) -> None:
-        """Too big and no storage are answered as this server answers them, byte for byte."""
-        server = self.start_server(Postfix("message_size_limit = 1000"))
-        big = b"MAIL FROM:<a@example.org> SIZE=2000\r\n"
-        await self._compare(server, "too-big", "MAIL", big)
-        content = ENVELOPE + b"DATA\r\n" + b"0123456789\r\n" * 200 + b".\r\n"
-        await self._compare(server, "too-big", "CONTENT", content)
-        full = self.start_server(Postfix("queue_minfree = 100000000000000"))
-        await self._compare(full, "insufficient-storage", "MAIL", b"MAIL FROM:<a@example.org>\r\n")
-
-    async def test_real_codes(self) -> None:
-        """Codes of other refusals are those that this server gives."""
-        replies = {"grey": "451 4.7.1 later", "busy": "450 4.2.0 busy", "no": "554 5.7.1 no"}
-        access = ", ".join(f"{{{name}@example.org = {reply}}}" for name, reply in replies.items())
-        options = (
-            f"smtpd_recipient_restrictions = check_recipient_access inline:{{{access}}}",
-            "virtual_mailbox_maps = inline:{bob@example.org=box/}",
-        )
-        server = self.start_server(Postfix(*options))
-        for kind, name in (
-            ("greylisted", "grey"),
-            ("mailbox-busy", "busy"),
-            ("rejected", "no"),
-            ("mailbox-unavailable", "nobody"),
-        ):
-            to = f"MAIL FROM:<a@example.org>\r\nRCPT TO:<{name}@example.org>\r\n".encode()
-            service = self.proxy(server.port, refusing(kind, "RCPT"))
-            both = self._both(server, service)
-            words = [(await self.in_thread(self._last_words, port, to, 2))[:9] for port in both]
-            self.assertEqual(words[0], words[1], kind)
-
-    async def _compare(self, server: Postfix, kind: str, verb: str, data: bytes) -> None:
-        """The last reply to `data`, said by the server and said by the proxy."""
-        service = self.proxy(server.port, refusing(kind, verb))
-        words = [await self.in_thread(self._last_words, port, data) for port in self._both(server, service)]
-        self.assertEqual(words[0], words[1])
-
-    @staticmethod
-    def _last_words(port: int, data: bytes, replies: int = 1) -> bytes:
-        dialogue = Dialogue(port)
-        dialogue.say(b"EHLO me\r\n")
-        commands, found, content = data.partition(b"DATA\r\n")
-        if found:
-            dialogue.say(commands + found, 3)
-        dialogue.send(content or data)
-        said = [dialogue.reply() for _ in range(replies)][-1]
-        dialogue.close()
-        return said
 
     async def _delivered(self, server: Postfix, mails: int) -> None:
         await self.until(lambda: len(server.mails()) == mails)

@@ -9,9 +9,10 @@ from txvaurien.behaviors.base import Behavior
 from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.hang import Hang
 from txvaurien.exchange import LiveExchange
-from txvaurien.plan import Plan, Rule
+from txvaurien.plan import Plan
 from txvaurien.protocols.smtp import Smtp
 from txvaurien.protocols.smtp.session import GO_AHEAD
+from txvaurien.rules import Rule
 from txvaurien.test.memory import MemoryProxy
 from txvaurien.test.smtp_talk import (
     BODY,

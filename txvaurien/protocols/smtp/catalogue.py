@@ -1,7 +1,8 @@
 """What an SMTP server says when something is wrong, and to what it can be said.
 
 The codes and their meaning are those of RFC 5321 (4.2.3, 4.3.2), RFC 3463 and RFC 5248 (enhanced codes),
-RFC 4954 (AUTH) and RFC 3207 (STARTTLS).
+RFC 4954 (AUTH) and RFC 3207 (STARTTLS). The words are those of Postfix 3.7 where it has some that name
+neither itself nor an address: what it puts before them in ``<...>: `` is left out.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def _entry(
 _ENTRIES = (
     _entry(
         "connect-unavailable",
-        "421 4.3.2 Service not available, closing transmission channel",
+        "421 4.3.2 All server ports are busy",
         (),
         "421 in place of the greeting, then the connection is closed",
         where=Where.CONNECT,
@@ -69,7 +70,7 @@ _ENTRIES = (
     ),
     _entry(
         "connect-rejected",
-        "554 5.7.1 No SMTP service for you here",
+        "554 5.7.1 Client host rejected: Access denied",
         (),
         "554 in place of the greeting, then the connection is closed",
         where=Where.CONNECT,
@@ -90,9 +91,10 @@ _ENTRIES = (
     ),
     _entry(
         "local-error",
-        "451 4.3.0 Requested action aborted: local error in processing",
+        "451 4.3.0 Temporary lookup failure",
         _MAIL,
         "451: the server had an error of its own",
+        special=dict.fromkeys(_BODY, "451 4.3.0 Error: queue file write error"),
     ),
     _entry(
         "insufficient-storage",
@@ -102,13 +104,13 @@ _ENTRIES = (
     ),
     _entry(
         "greylisted",
-        "451 4.7.1 Greylisting in action, please come back later",
+        "451 4.7.1 Service unavailable - try again later",
         _MAIL,
         "451 4.7.1: mail of senders that are not known is put off",
     ),
     _entry(
         "tls-unavailable",
-        "454 4.7.0 TLS not available due to temporary reason",
+        "454 4.7.0 TLS not available due to local problem",
         {"STARTTLS"},
         "454 to STARTTLS: no TLS at the moment",
     ),
@@ -126,14 +128,13 @@ _ENTRIES = (
     ),
     _entry(
         "mailbox-unavailable",
-        "550 5.7.1 Requested action not taken: refused by policy",
+        "550 5.7.1 Data command rejected: Access denied",
         {"VRFY", "EXPN", *_MAIL},
         "550: there is no such mailbox, or no access to it",
         special={
-            "MAIL": "550 5.1.0 Sender address rejected",
-            "RCPT": "550 5.1.1 Mailbox unavailable",
-            "VRFY": "550 5.1.1 Mailbox unavailable",
-            "EXPN": "550 5.1.1 Mailbox unavailable",
+            "MAIL": "550 5.1.0 Sender address rejected: User unknown",
+            **dict.fromkeys(("RCPT", "VRFY", "EXPN"), "550 5.1.1 Recipient address rejected: User unknown"),
+            **dict.fromkeys(_BODY, "550 5.7.1 message content rejected"),
         },
     ),
     _entry(
@@ -141,13 +142,21 @@ _ENTRIES = (
         "552 5.3.4 Message size exceeds fixed limit",
         {"MAIL", *_BODY},
         "552: the mail is larger than the server takes",
-        special={CONTENT: "552 5.3.4 Error: message file too big"},
+        special={
+            "BDAT": "552 5.3.4 Chunk exceeds message size limit",
+            CONTENT: "552 5.3.4 Error: message file too big",
+        },
     ),
     _entry(
         "rejected",
-        "554 5.7.1 Transaction failed: rejected by policy",
+        "554 5.7.1 Data command rejected: Access denied",
         _MAIL,
         "554: the server does not want this mail",
+        special={
+            "MAIL": "554 5.7.1 Sender address rejected: Access denied",
+            "RCPT": "554 5.7.1 Recipient address rejected: Access denied",
+            CONTENT: "554 5.7.1 End-of-data rejected: Access denied",
+        },
     ),
     _entry(
         CUSTOM,
