@@ -13,6 +13,7 @@ import sys
 import termios
 from typing import Any, Protocol
 
+from twisted.internet.address import UNIXAddress
 from twisted.internet.interfaces import (
     IDelayedCall,
     IHalfCloseableDescriptor,
@@ -75,7 +76,8 @@ class Pipe:
         self._half_closeable = bool(
             IHalfCloseableDescriptor.providedBy(transport) and not ISSLTransport.providedBy(transport)
         )
-        if ITCPTransport.providedBy(transport):
+        # Some versions of Twisted give Unix sockets the interface of TCP, and not what it promises.
+        if ITCPTransport.providedBy(transport) and not isinstance(transport.getHost(), UNIXAddress):
             transport.setTcpNoDelay(True)
         self._watch()
 
