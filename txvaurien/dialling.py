@@ -20,7 +20,7 @@ from zope.interface import implementer, implementer_only
 from txvaurien.lane import End
 from txvaurien.link import Link
 from txvaurien.model import Direction, Side
-from txvaurien.pipe import Pipe, make_pipe
+from txvaurien.pipe import Intake, Pipe, make_pipe
 from txvaurien.pool import Pool, PoolTimeout
 
 if TYPE_CHECKING:
@@ -132,6 +132,10 @@ class LinkEnd(Protocol):
     pipe: Pipe
     factory: Any
 
+    def intake(self) -> tuple[Intake, Any]:
+        """What takes bytes in, and for which lane, with nothing in between."""
+        return self.link.traffic, self.link.lane(self.direction)
+
     def dataReceived(self, data: bytes) -> None:
         """Bytes came."""
         self.link.received(self.direction, data)
@@ -143,6 +147,12 @@ class LinkEnd(Protocol):
 
     def writeConnectionLost(self) -> None:
         """Our FIN has gone out."""
+
+    def hung_up(self) -> None:
+        """The peer has reset the connection; found out while nothing was read.
+
+        What the backend said before is still to be read, and then the reset.
+        """
 
     def connectionLost(self, reason: Failure = _CLOSED) -> None:
         """The connection is gone: by a reset, unless it was us who ended it."""
@@ -166,7 +176,7 @@ class BackendProtocol(LinkEnd):
 
     def connectionMade(self) -> None:
         """The backend has taken the connection."""
-        self.pipe = make_pipe(self.transport, self.link.clock, self.link)
+        self.pipe = make_pipe(self.transport, self.link.clock, self.link, self, self.proxy.poller)
         self.link.backend_connected(self.pipe)
 
     def connectionLost(self, reason: Failure = _CLOSED) -> None:
@@ -186,7 +196,7 @@ class TlsBackendProtocol(BackendProtocol):
     def connectionMade(self) -> None:
         """The backend has taken the connection; now it has to show its certificate."""
         transport: Any = self.transport
-        self.pipe = make_pipe(transport, self.link.clock, self.link)
+        self.pipe = make_pipe(transport, self.link.clock, self.link, self, None)
         self.proxy.dialler.shaking_hands(self.link, transport)
         self._limit = self.link.clock.callLater(self.proxy.timeout, transport.abortConnection)
 

@@ -24,7 +24,7 @@ from txvaurien.patience import Patience
 from txvaurien.pipe import Pipe
 from txvaurien.plan import ActivePlan, PlacedToxic
 from txvaurien.protocols.base import Session, WireProtocol
-from txvaurien.rules import Address, label_of
+from txvaurien.rules import Activation, Address, label_of
 from txvaurien.traffic import Traffic
 from txvaurien.turns import Turns
 
@@ -50,6 +50,9 @@ class ProxySide(Protocol):
 
     def fired(self, link: Link, live: LiveExchange) -> None:
         """A rule has fired, and done or begun what it does first."""
+
+    def warn_of_misfire(self, activation: Activation, why: str) -> None:
+        """A rule could not do what it is there for, for the first time."""
 
     def toxic_taken(self, link: Link, placed: PlacedToxic) -> None:
         """A toxic has taken one direction of the link."""
@@ -116,8 +119,11 @@ class Link:
         self.client = client
         self.to_backend.source = client
         self.to_backend.waiting = True
-        self.to_client.sink = self.chains.sink(self.to_client, client)
+        self.to_client.sink = client
         self.proxy.event("link-opened", self, client=self.client_address)
+        if self.over:
+            return
+        self.to_client.sink = self.chains.sink(self.to_client, client)
         self.closing.watch_idle()
         verdict = self.proxy.active.verdict(self, self._connect, self.turns.tallies)
         if verdict is None:
@@ -152,6 +158,8 @@ class Link:
         :param why: for the journal.
         :param kind: what the protocol says for it; ``""`` for a reset.
         """
+        if self.half_open:
+            return
         self.proxy.event("backend-refused", self, why=why)
         self.why = self.why or "backend refused"
         if self.over:
@@ -260,6 +268,8 @@ class Link:
 
     def misfired(self, live: LiveExchange, why: str, told: bool) -> None:
         """The rule did not fire after all."""
+        if live.activation.tally.misfired == 1:
+            self.proxy.warn_of_misfire(live.activation, why)
         self._tell("misfired", live, why=why, told=told)
 
     def broke(self, live: LiveExchange, why: str) -> None:
@@ -272,6 +282,10 @@ class Link:
     def ways(self) -> tuple[tuple[Lane, Pipe | None], tuple[Lane, Pipe | None]]:
         """Each lane, with the connection that it writes to."""
         return (self.to_client, self.client), (self.to_backend, self.backend)
+
+    def lane(self, direction: Direction) -> Lane:
+        """The lane of a direction."""
+        return self.to_backend if direction is Direction.TO_BACKEND else self.to_client
 
     def source_of(self, direction: Direction) -> Pipe | None:
         """The connection that a direction comes from."""
@@ -319,6 +333,8 @@ class Link:
 def _ip(address: str) -> Address | None:
     """The IP address in ``host:port``; None where there is none."""
     try:
-        return ip_address(address.rpartition(":")[0].strip("[]"))
+        found = ip_address(address.rpartition(":")[0].strip("[]"))
     except ValueError:
         return None
+    # A listener for both kinds shows IPv4 clients so.
+    return getattr(found, "ipv4_mapped", None) or found

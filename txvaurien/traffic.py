@@ -12,6 +12,7 @@ from txvaurien.errors import FramingError
 from txvaurien.exchange import LiveExchange
 from txvaurien.lane import End, Lane
 from txvaurien.model import Cut, Direction, Exchange, Frame, Hook, Then
+from txvaurien.pipe import PolledPipe
 from txvaurien.protocols.opaque import OpaqueSession
 from txvaurien.stream import Sink
 
@@ -31,7 +32,10 @@ class Traffic:
 
     def received(self, direction: Direction, data: bytes) -> None:
         """Bytes came from the client (TO_BACKEND) or from the backend (TO_CLIENT)."""
-        lane = self._link.to_backend if direction is Direction.TO_BACKEND else self._link.to_client
+        self.take(self._link.lane(direction), data)
+
+    def take(self, lane: Lane, data: bytes) -> None:
+        """Bytes came for a lane."""
         if lane.over or self._link.over:
             return
         lane.bytes += len(data)
@@ -42,8 +46,26 @@ class Traffic:
             self._write_first(lane, lane.sink, data)
         else:
             lane.inside += len(data)
-            lane.frames = iter(lane.session.receive(direction, data))
+            lane.frames = iter(lane.session.receive(lane.direction, data))
             self.run(lane)
+
+    def splices_to(self, lane: Lane) -> PolledPipe | None:
+        """The connection to which bytes may go without being seen; None if somebody has to see them."""
+        sink, session = lane.sink, lane.session
+        if (
+            isinstance(sink, PolledPipe)
+            and isinstance(session, OpaqueSession)
+            and session.goes_on(lane.direction)
+            and not (lane.waiting or lane.running or lane.over or lane.kept)
+            and self._may_write_first(lane)
+        ):
+            return sink
+        return None
+
+    def spliced(self, lane: Lane, count: int) -> None:
+        """So many bytes have gone through unseen."""
+        lane.bytes += count
+        self._link.last_bytes = self._link.clock.seconds()
 
     def _may_write_first(self, lane: Lane) -> bool:
         link = self._link
@@ -97,8 +119,11 @@ class Traffic:
             self._pump(lane)
         elif lane.kept:
             kept = lane.take()
-            lane.inside += len(kept)
-            lane.frames = iter(lane.session.receive(lane.direction, kept))
+            if lane.sink is not None and self._may_write_first(lane):
+                self._write_first(lane, lane.sink, kept)
+            else:
+                lane.inside += len(kept)
+                lane.frames = iter(lane.session.receive(lane.direction, kept))
         elif lane.end is End.FIN and not lane.ending:
             lane.ending = True
             lane.frames = iter(lane.session.finish(lane.direction))
@@ -153,8 +178,10 @@ class Traffic:
             if not lane.ahead:
                 self._link.turns.choose(exchange)
         live = exchange.live
-        if live is not None and self._is_asking(lane, live):
-            return False
+        if live is not None:
+            if self._is_asking(lane, live):
+                return False
+            live = exchange.live
         if exchange.announces is not None:
             self._foretell(lane, exchange)
         if lane.over:
@@ -172,11 +199,17 @@ class Traffic:
         return True
 
     def _is_asking(self, lane: Lane, live: LiveExchange) -> bool:
-        """Run the hook before the backend, once; whether it still waits for something."""
-        if not live.asked:
+        """Run the hook before the backend, once; whether it still waits for something.
+
+        A rule that misfires leaves the exchange to those after it.
+        """
+        asking: LiveExchange | None = live
+        while asking is not None and not asking.asked:
+            live = asking
             live.asked = True
             if live.wants(Hook.BEFORE):
                 live.run(Hook.BEFORE, lambda: self.wake(lane))
+            asking = self._link.turns.choose_again(live) if live.missed else None
         return live.busy and live.hook is Hook.BEFORE
 
     def _foretell(self, lane: Lane, exchange: Exchange) -> None:

@@ -7,7 +7,7 @@ the kernel, where a turn ends is not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from txvaurien.model import Direction, Exchange, Frame, Message
 from txvaurien.protocols.base import Session
@@ -34,13 +34,16 @@ class OpaqueSession(Session):
         self._turn: Exchange | None = None
         self._answered = False
 
-    def receive(self, direction: Direction, data: bytes) -> Iterator[Frame]:
+    def receive(self, direction: Direction, data: bytes) -> Sequence[Frame]:
         if not data:
-            return
+            return ()
+        return (self._said(data) if direction is Direction.TO_BACKEND else self._heard(data),)
+
+    def goes_on(self, direction: Direction) -> bool:
+        """Whether what comes next in this direction belongs to what came last."""
         if direction is Direction.TO_BACKEND:
-            yield self._said(data)
-        else:
-            yield self._heard(data)
+            return self._turn is not None and not self._answered
+        return self._answered
 
     def _said(self, data: bytes) -> Frame:
         first = self._turn is None or self._answered
