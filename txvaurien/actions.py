@@ -165,7 +165,7 @@ class _IdleWatch:
         next_due = now + idle
         for link in list(self._proxy.links.values()):
             due = link.last_bytes + idle
-            if link.over:
+            if link.over and not link.chains.holding:
                 continue
             if due <= now:
                 self._proxy.event("idle", link, seconds=idle)
@@ -248,9 +248,12 @@ class Actions:
             return
         if before is None or not action.goes_on(before):
             await self._stop(action.name)
-            self._ends[action.name] = await action.begin(self._proxy)
+            self._ends[action.name] = await self._begin(action)
         self._standing[action.name] = action
         self._tell(action, on=True)
+
+    async def _begin(self, action: Action) -> End:
+        return await action.begin(self._proxy)
 
     async def _stop_known(self, name: str) -> None:
         if name not in ACTIONS and name not in self._standing:

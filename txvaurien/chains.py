@@ -65,6 +65,11 @@ class Chains:
                 chain.abandon()
                 self._forget(direction)
 
+    @property
+    def holding(self) -> bool:
+        """Whether toxics stand between the link and a connection."""
+        return bool(self._chains)
+
     def over(self) -> None:
         """The link is gone."""
         self.abandon()
@@ -81,8 +86,8 @@ class Chains:
         if not active.plan.toxics:
             return []
         wanted = active.toxics_for(self._link.number, direction)
-        chain = self._chains.get(direction)
-        if not wanted or (chain is not None and not chain.empty) or not active.crowded():
+        counted = self._link.number in active.cap.links
+        if not wanted or counted or not active.crowded():
             return wanted
         self._link.proxy.event("capped", self._link, toxics=[each.name for each in wanted])
         return []
@@ -98,10 +103,13 @@ class Chains:
     # What chains ask for. See `ChainOwner`.
 
     def make_stage(self, placed: PlacedToxic, out: Place) -> Stage:
-        """A stage for this toxic, which the journal is told of."""
+        """A stage for this toxic."""
         link = self._link
-        link.proxy.toxic_taken(link, placed)
         return placed.toxic.stage(out, link.clock, link.proxy.active.randomness(link.number, placed))
+
+    def toxic_taken(self, placed: PlacedToxic) -> None:
+        """The journal is told of it."""
+        self._link.proxy.toxic_taken(self._link, placed)
 
     def chain_ends(self, direction: Direction, ending: Ending) -> None:
         """A toxic ends the link."""

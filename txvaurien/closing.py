@@ -116,6 +116,8 @@ class Closing:
         (way_out.reset if end is End.RST else way_out.close)()
         self._link.to_backend.over = True
         self._link.to_client.sink = Nowhere()
+        if self._link.backend is not None:
+            self._link.backend.read_on()
         for each in list(self._link.turns.lives):
             each.response_gone = True
             if each is not live:
@@ -137,9 +139,16 @@ class Closing:
         """The backend's side is gone, and the client is not told: what it says goes nowhere."""
         if self._link.over or self._link.half_open:
             return
+        if self._link.lingering is not None:
+            # There is no client any more who could wait for a backend.
+            self.hang_up(End.FIN)
+            return
         self._link.half_open = True
         self._stand_still()
         self._link.chains.abandon()
+        if self._link.client is not None:
+            # What it says goes nowhere, and that there is room for.
+            self._link.client.read_on()
         if self._link.backend is not None:
             self._link.backend.close()
 

@@ -43,6 +43,9 @@ class LinkSide(Protocol):
     def cut(self, side: Side, then: Then, linger: float, live: LiveExchange) -> None:
         """End the link because a behavior says so."""
 
+    def close(self) -> None:
+        """End the link with FIN on both sides."""
+
     def changed(self, live: LiveExchange) -> None:
         """Something was decided that may let the link go on."""
 
@@ -93,6 +96,7 @@ class LiveExchange:
         "finished",
         "hook",
         "link",
+        "missed",
         "passed_on",
         "released",
         "request_complete",
@@ -119,6 +123,8 @@ class LiveExchange:
         self.hook: Hook | None = None
         #: A hook said stop, or the rule misfired: no later hook runs.
         self.stopped = False
+        #: The rule misfired before it did anything: others may be asked.
+        self.missed = False
         self.released = False
         #: What the proxy answers, once it has been decided.
         self.answer: bytes | None = None
@@ -331,10 +337,14 @@ class LiveExchange:
         waits = self._running.start(result, self._settle, self._broke, lambda: self._gone)
         self._tell()
         # What was said of it may have ended the link.
-        if waits and self._running.busy:
-            self._running.and_then(then)
-            return False
-        return True
+        if not (waits and self._running.busy):
+            return True
+        if self.released:
+            # It has taken its own rule away, and waits all the same.
+            self._let_go()
+            return True
+        self._running.and_then(then)
+        return False
 
     def edited(self, edit: Edit | None, data: bytes) -> bytes | Cut:
         """A frame, as a hook wants it to be."""
@@ -392,9 +402,25 @@ class LiveExchange:
         self._waits.wake_all()
         if self._running.busy:
             # It waits for something else, or again: the exchange goes on without it.
-            then = self.abandon()
+            then = self._let_go()
             if then is not None:
                 then()
+
+    def _let_go(self) -> Callable[[], None] | None:
+        """The exchange goes on without the hook that waits; what would have been done after it."""
+        then = self.abandon()
+        self._give_back()
+        return then
+
+    def _give_back(self) -> None:
+        """A hook has swallowed the reply, and does not come to what it meant to do instead."""
+        if self.request_gone or not self.response_gone or self.answer is not None:
+            return
+        if self.began:
+            # The client will never have this reply, and would take the next one for it.
+            self.link.close()
+        else:
+            self.response_gone = False
 
     def abandon(self) -> Callable[[], None] | None:
         """Nobody needs this hook any more: cancel it. What would have been done after it."""
@@ -428,16 +454,22 @@ class LiveExchange:
             self.stopped = True
 
     def _broke(self, failure: Failure) -> None:
-        self.hook = None
         self.stopped = True
         if failure.check(NotLegal):
-            self.activation.count_fired(self._tally, -1)
+            self.activation.count_misfire(self._tally)
+            # What waited before it found out has done something: the rule has had its turn.
+            self.missed = self.hook is Hook.BEFORE and not self.did and not self._running.busy
+            if self.missed:
+                self.activation.count_match(self._tally, -1)
+            self.hook = None
             told, self._telling = self._telling is not None, len(self.did)
             self.link.misfired(self, failure.getErrorMessage(), told)
         else:
+            self.hook = None
             self._tell()
             log.failure("behavior {name} failed; the exchange goes on", failure, name=self.behavior.name)
             # Its words may be anybody's; the log has them.
+            self._give_back()
             self.link.broke(self, f"{type(failure.value).__name__} in {self.behavior.name}")
 
 

@@ -189,7 +189,7 @@ def describe_action(action: Action) -> dict[str, Any]:
 
 
 def _plain(declared: Declared) -> dict[str, Any]:
-    plain: dict[str, Any] = msgspec.to_builtins(values_of(declared))
+    plain: dict[str, Any] = msgspec.to_builtins(values_of(declared), enc_hook=repr)
     return plain
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from twisted.internet.defer import Deferred, DeferredLock
+
 from txvaurien.player import Player, ProxyTarget
 
 if TYPE_CHECKING:
@@ -20,21 +22,34 @@ class Playing:
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy
         self.player: Player | None = None
+        #: One scenario ends before the next one begins.
+        self._turn = DeferredLock()
+        #: How often everything was stopped.
+        self._stops = 0
 
     async def play(self, scenario: Scenario) -> Player:
         """Begin a scenario, in place of the one that is played."""
-        await self.stop()
-        self.player = player = Player(scenario, ProxyTarget(self._proxy), self._proxy.clock)
-        player.start()
+        player = Player(scenario, ProxyTarget(self._proxy), self._proxy.clock)
+        stops = self._stops
+        async with self._turn:
+            await self._end()
+            if stops == self._stops:
+                self.player = player
+                player.start()
         return player
 
     async def stop(self) -> None:
         """End what is played; all that it added is gone when this returns."""
+        self._stops += 1
+        await self._end()
+
+    async def _end(self) -> None:
         player, self.player = self.player, None
         if player is not None:
             await player.stop()
 
     async def panic(self) -> None:
         """Stop the scenario, and remove every fault from the proxy."""
-        await self.stop()
+        stopping = Deferred.fromCoroutine(self.stop())
         await self._proxy.panic()
+        await stopping

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from txvaurien.exchange import LiveExchange
 from txvaurien.options import plain_values
 from txvaurien.plan import PlacedToxic
-from txvaurien.rules import label_of
+from txvaurien.rules import Activation, label_of
 
 if TYPE_CHECKING:
     from txvaurien.link import Link
@@ -73,6 +73,16 @@ class Reports:
                 did=list(live.did),
             )
 
+    def warn_of_misfire(self, activation: Activation, why: str) -> None:
+        """A rule could not do what it is there for, for the first time."""
+        self._proxy.log.warn(
+            "{name}: {rule} has not fired where it was to: {why}; the exchange goes on without it"
+            " (said once for this rule)",
+            name=self._proxy.name,
+            rule=activation.key,
+            why=why,
+        )
+
     def toxic_taken(self, link: Link, placed: PlacedToxic) -> None:
         """A toxic has taken one direction of a link."""
         if self.observers:
@@ -93,8 +103,12 @@ class Reports:
                 client=link.client_address,
                 why=fields["why"],
             )
-        for observer in self.observers:
-            observer(event, link.number if link is not None else 0, fields)
+        for observer in tuple(self.observers):
+            try:
+                observer(event, link.number if link is not None else 0, fields)
+            except Exception:
+                # Who only listens must not keep traffic from flowing.
+                self._proxy.log.failure("an observer failed at {event}", event=event)
 
 
 def _shown(live: LiveExchange) -> dict[str, str]:
@@ -105,3 +119,18 @@ def _shown(live: LiveExchange) -> dict[str, str]:
         status = exchange.response.log_fields().get("status", "")
         shown |= {"status": status} if status else {}
     return shown
+
+
+def describe_link(link: Link) -> dict[str, Any]:
+    """A link as JSON has it; times in seconds."""
+    now = link.clock.seconds()
+    return {
+        "id": link.number,
+        "client": link.client_address,
+        "seconds": round(now - link.opened, 3),
+        "idle": round(now - link.last_bytes, 3),
+        "exchanges": link.exchanges,
+        "bytes_to_backend": link.to_backend.bytes,
+        "bytes_to_client": link.to_client.bytes,
+        "opaque": link.opaque,
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -149,17 +150,19 @@ class Rule:
 class Tally:
     """What one rule has counted."""
 
-    __slots__ = ("capped", "fired", "matched")
+    __slots__ = ("capped", "fired", "matched", "misfired")
 
     def __init__(self) -> None:
         self.matched = 0
         self.fired = 0
+        #: How often it fired, and what it was to say could not be said.
+        self.misfired = 0
         #: How often it would have fired, had there not been enough faults already.
         self.capped = 0
 
 
 #: What a link counts for the rules that count ``per = link``.
-Tallies = dict["Activation", Tally]
+Tallies = MutableMapping["Activation", Tally]
 
 
 @dataclass
@@ -172,6 +175,10 @@ class Cap:
 
     most: int | None = None
     links: set[int] = field(default_factory=set)
+
+    def full(self, exchanges: int) -> bool:
+        """Whether there are as many as there may be, with so many exchanges under a rule."""
+        return self.most is not None and len(self.links) + exchanges >= self.most
 
 
 class Activation:
@@ -209,17 +216,22 @@ class Activation:
             return self.tally
         return tallies.setdefault(self, Tally())
 
-    def count_match(self, tally: Tally) -> None:
-        """One more exchange that the rule is for."""
-        tally.matched += 1
+    def count_match(self, tally: Tally, by: int = 1) -> None:
+        """One more exchange that the rule is for; with -1, it is not for that one after all."""
+        tally.matched += by
         if tally is not self.tally:
-            self.tally.matched += 1
+            self.tally.matched += by
 
     def count_fired(self, tally: Tally, by: int = 1) -> None:
         """It has fired; with -1, it has not after all."""
         tally.fired += by
         if tally is not self.tally:
             self.tally.fired += by
+
+    def count_misfire(self, tally: Tally) -> None:
+        """It has fired, and what it was to say could not be said."""
+        self.count_fired(tally, -1)
+        self.tally.misfired += 1
 
     def when_fired(self, count: int) -> Deferred[int]:
         """Fires with the number of times that the rule has fired, once that is at least `count`.
@@ -240,6 +252,9 @@ class Activation:
         """Tell those whose count has been reached."""
         for each in list(self._waiting):
             count, waiting = each
+            if each not in self._waiting:
+                # One of those told before has cancelled it, or has had it told.
+                continue
             if self.tally.fired >= count:
                 self._waiting.remove(each)
                 waiting.callback(self.tally.fired)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from txvaurien.interfaces import IStageOut
@@ -23,6 +24,9 @@ from txvaurien.plan import PlacedToxic
 
 if TYPE_CHECKING:
     from txvaurien.toxics.base import Stage
+
+
+log = Logger()
 
 
 class Sink(Protocol):
@@ -44,6 +48,9 @@ class ChainOwner(Protocol):
 
     def make_stage(self, placed: PlacedToxic, out: Place) -> Stage:
         """A stage for this toxic."""
+
+    def toxic_taken(self, placed: PlacedToxic) -> None:
+        """Its stage stands; whoever is told may change everything."""
 
     def chain_ends(self, direction: Direction, ending: Ending) -> None:
         """A toxic ends the link; in its own direction that is on its way already."""
@@ -99,7 +106,11 @@ class Place:
     @property
     def full(self) -> bool:
         behind = self.next
-        return behind.full if isinstance(behind, Tail) else behind.stage.full
+        full = behind.full if isinstance(behind, Tail) else behind.stage.full
+        if full:
+            # Whoever asks will want to know when there is room.
+            self.chain.awaited = True
+        return full
 
     def data(self, data: bytes) -> None:
         if not self.gone and data:
@@ -135,6 +146,8 @@ class Chain:
         self._places: list[Place] = []
         #: Nothing goes in any more.
         self._closed = False
+        #: A stage may wait for those behind it.
+        self.awaited = False
         #: The source is not read, because stages hold too much.
         self.pushing = False
 
@@ -154,7 +167,6 @@ class Chain:
         """Send bytes, in order, through all stages."""
         if data and not self._closed:
             self.pass_to(self._first, data)
-            self._check()
 
     def end(self) -> None:
         """Send FIN after what was written."""
@@ -193,13 +205,15 @@ class Chain:
 
     def moved(self, place: Place) -> None:
         """A stage has passed something on: those before it may have waited for that."""
-        if place in self._places:
+        if self.awaited and place in self._places:
+            self.awaited = False
             # One that only passes on is full when what comes after it is.
             for earlier in reversed(self._places[: self._places.index(place)]):
                 if earlier.full:
                     break
                 earlier.stage.room()
-        self._check()
+        if self.pushing:
+            self._check()
 
     @property
     def _first(self) -> Place | Tail:
@@ -209,8 +223,10 @@ class Chain:
         """Bytes for the stage at `place`, or for the connection."""
         if isinstance(place, Tail):
             place.data(data)
-        else:
-            place.stage.data(data)
+            return
+        place.stage.data(data)
+        if not self.pushing and place.stage.full:
+            self._check()
 
     def end_at(self, place: Place | Tail, ending: Ending) -> None:
         """The end, for the stage at `place` or for the connection."""
@@ -233,16 +249,23 @@ class Chain:
 
     def follow(self, wanted: Sequence[PlacedToxic]) -> None:
         """Have these toxics from now on, and let go of what the others hold."""
-        by_name = {each.name: each for each in wanted}
+        positions = {each.name: number for number, each in enumerate(wanted)}
+        latest = -1
         for place in self._places[:]:
-            new = by_name.get(place.placed.name)
-            if new is None or type(new.toxic) is not type(place.placed.toxic):
+            position = positions.get(place.placed.name, -1)
+            # What one holds that comes sooner than before would be overtaken: it goes, and comes anew.
+            if position <= latest or type(wanted[position].toxic) is not type(place.placed.toxic):
                 self._remove(place)
+            else:
+                latest = position
         # Letting go may have ended the link, and the stages with it.
         standing = {place.placed.name: place for place in self._places}
         if not self._closed:
             places = [standing.get(each.name) or Place(self, each) for each in wanted]
             self._line_up(places)
+            for place in places:
+                if place.placed.name not in standing and not place.gone:
+                    self.owner.toxic_taken(place.placed)
         for each in wanted:
             place_ = standing.get(each.name)
             if place_ is not None and place_.placed is not each and not place_.gone:
@@ -252,7 +275,10 @@ class Chain:
 
     def _remove(self, place: Place) -> None:
         if place in self._places:
-            place.stage.release()
+            try:
+                place.stage.release()
+            except Exception:
+                log.failure("toxic {name} failed while it was taken away", name=place.placed.name)
         if place in self._places:
             place.drop()
             self._line_up([each for each in self._places if each is not place])

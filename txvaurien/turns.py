@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from txvaurien.exchange import LiveExchange
 from txvaurien.lane import End
@@ -33,7 +34,8 @@ class Turns:
         self.queue: deque[Exchange] = deque()
         #: Exchanges that a rule fired on, until nothing more happens to them.
         self.lives: set[LiveExchange] = set()
-        self.tallies: Tallies = {}
+        #: Rules come and go; what was counted for them goes with them.
+        self.tallies: Tallies = WeakKeyDictionary()
         #: Decided about, but not here yet (`Exchange.announces`).
         self.foretold: Exchange | None = None
         #: A message is half way out to the client: nothing may come between.
@@ -205,8 +207,28 @@ class Turns:
         """Ask the plan, once for each exchange."""
         verdict = self._link.proxy.active.verdict(self._link, exchange, self.tallies)
         exchange.decided = verdict is not None
-        if verdict is not None and verdict.activation.acts:
-            self.bring_to_life(exchange, verdict)
+        if verdict is not None:
+            self._begin(exchange, verdict)
+
+    def choose_again(self, missed: LiveExchange) -> LiveExchange | None:
+        """Ask those rules that come after one that has misfired."""
+        exchange = missed.exchange
+        if self._link.over:
+            return None
+        self.retire(missed)
+        exchange.live = None
+        active = self._link.proxy.active
+        verdict = active.verdict(self._link, exchange, self.tallies, missed.activation)
+        exchange.decided = verdict is not None
+        return self._begin(exchange, verdict) if verdict is not None else None
+
+    def _begin(self, exchange: Exchange, verdict: Verdict) -> LiveExchange | None:
+        if verdict.activation.acts:
+            return self.bring_to_life(exchange, verdict)
+        if verdict.activation.awaited:
+            # It does nothing, and so says nothing of itself.
+            self._link.clock.callLater(0, verdict.activation.tell_waiting)
+        return None
 
     def choose_late(self, exchange: Exchange) -> LiveExchange | None:
         """Ask the plan again, when the reply begins to come and no rule has fired."""
@@ -214,9 +236,9 @@ class Turns:
         if not active.late or exchange.decided or exchange.unasked:
             return None
         verdict = active.late_verdict(self._link, exchange, self.tallies)
-        if verdict is None or not verdict.activation.acts:
+        live = self._begin(exchange, verdict) if verdict is not None else None
+        if live is None:
             return None
-        live = self.bring_to_life(exchange, verdict)
         live.asked = live.request_complete = exchange.sent = True
         return live
 
@@ -233,9 +255,14 @@ class Turns:
         live.retire()
 
     def answer_pending(self) -> bool:
-        """Whether a hook still holds the answer that comes next."""
-        live = self.queue[0].live if self.queue else None
-        return live is not None and live.busy and live.hook is Hook.BETWEEN
+        """Whether the answer that comes next is held by a hook, or waits for the client to read."""
+        first = self.queue[0] if self.queue else None
+        if first is None or first.live is None:
+            return first is not None and first.answer is not None
+        live = first.live
+        if live.busy:
+            return live.hook is Hook.BETWEEN
+        return live.response_gone and live.answer is not None and self._is_answered(live)
 
     def forget_replies(self) -> None:
         """Replies can no longer be told apart: say what is settled, wait for nothing."""
@@ -243,6 +270,8 @@ class Turns:
         self.flush()
         stuck = any(each.answer or (each.live is not None and each.live.answer) for each in self.queue)
         self.queue.clear()
+        if self._link.client is not None:
+            self._link.client.resume("turns")
         if stuck:
             # Nobody can tell any more when its turn would come, and the client waits for it.
             self._link.hang_up(End.FIN)

@@ -37,7 +37,9 @@ class Waits:
 
     def wake_all(self) -> None:
         """Nobody sleeps any longer."""
-        for sleeper, (call, _) in list(self._sleepers.items()):
+        while self._sleepers:
+            # One that wakes may cancel others.
+            sleeper, (call, _) = next(iter(self._sleepers.items()))
             if call is not None:
                 call.cancel()
             self._wake(sleeper, False)

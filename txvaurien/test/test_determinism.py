@@ -77,7 +77,8 @@ class RateTests(SynchronousTestCase):
         counts: Counter[Activation | None] = Counter()
         message = Line(b"GET a")
         for link in range(1, 1001):
-            facts, tallies = Facts(link), Tallies()
+            facts: Facts = Facts(link)
+            tallies: Tallies = {}
             for number in range(1, 101):
                 exchange = Exchange(message)
                 exchange.number = number

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
-from typing import Any
+from typing import Any, ClassVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.behaviors.abort import Abort
+from txvaurien.behaviors.base import Behavior
 from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.dummy import Dummy
 from txvaurien.behaviors.error import Error
 from txvaurien.behaviors.hang import Hang
 from txvaurien.errors import ConfigError, RuleGone
+from txvaurien.exchange import LiveExchange
 from txvaurien.mix import Share
 from txvaurien.model import Then
 from txvaurien.plan import Plan
@@ -336,3 +338,50 @@ class WholeLinkTests(SynchronousTestCase):
         self.assertEqual(how(lambda proxy, client, backend: backend.resets()), "backend rst")
         self.assertEqual(how(lambda proxy, client, backend: proxy.proxy.kill(Then.CLOSE)), "killed")
         self.assertEqual(how(lambda proxy, client, backend: proxy.proxy.stop()), "stopped")
+
+
+class Never(Behavior, frozen=True, kw_only=True):
+    """Says what can be said only when a client connects."""
+
+    name: ClassVar[str] = "never"
+
+    def on_before_handle(self, exchange: LiveExchange) -> bool:
+        exchange.refuse("full")
+        return False
+
+
+class MisfireTests(SynchronousTestCase):
+    """A rule that cannot say there what it is to say has not fired: the next one is asked."""
+
+    def test_next_is_asked(self) -> None:
+        """The rules after it, then the mix, as if it were not there."""
+        no = Rule(Error(kind="no"), name="no")
+        for plan in (
+            Plan(rules=(Rule(Never()), Rule(Never(), name="again"), no), seed=1),
+            Plan(rules=(Rule(Never()),), mix=(Share(100, no),), seed=1),
+        ):
+            proxy = MemoryProxy(plan)
+            client, backend = proxy.pair()
+            client.says(b"get a\n")
+            self.assertEqual((backend.received, client.received), (b"", b"-no\n"))
+            first = proxy.proxy.active.rules[0].tally
+            self.assertEqual((first.matched, first.fired, first.misfired), (0, 0, 1))
+            self.assertEqual([each["rule"] for each in proxy.named("fired")], ["no"])
+            self.assertEqual(proxy.proxy.stats.fired, 1)
+            self.assertEqual(proxy.proxy.active.rules[0].live, set())
+
+    def test_alone(self) -> None:
+        """With nobody after it the exchange goes on; counts are as if it had not been for the rule."""
+        proxy = MemoryProxy(Plan(rules=(Rule(Never(), every=2, per="link"),), seed=1))
+        client, backend = proxy.pair()
+        client.says(b"a\nb\nc\n")
+        backend.says(b"1\n2\n3\n")
+        self.assertEqual(client.received, b"1\n2\n3\n")
+        self.assertEqual(proxy.proxy.active.rules[0].tally.misfired, 3)
+
+    def test_in_the_mix(self) -> None:
+        """A part of the mix that cannot say it has had its draw: nobody else is asked."""
+        proxy = MemoryProxy(Plan.only(Never(), seed=1))
+        client, backend = proxy.pair()
+        client.says(b"a\n")
+        self.assertEqual(backend.received, b"a\n")

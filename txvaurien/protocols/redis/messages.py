@@ -23,6 +23,38 @@ _CHANNELS: dict[bytes, int | None] = {
 #: How many keys a log shows.
 _SHOWN = 8
 
+#: The first words of errors that a log shows: those of redis-server itself (its src, and sentinel.c).
+#: A script or a module may begin an error with whatever it likes.
+_CODES = frozenset(
+    {
+        *(
+            "OK",
+            "ASK",
+            "BUSY",
+            "BUSYGROUP",
+            "BUSYKEY",
+            "CLUSTERDOWN",
+            "CROSSSLOT",
+            "DENIED",
+            "ERR",
+            "EXECABORT",
+        ),
+        *("INPROG", "INVALIDOBJ", "IOERR", "LOADING", "MASTERDOWN", "MISCONF", "MOVED", "NOADDR", "NOAUTH"),
+        *(
+            "NOGOODSLAVE",
+            "NOGROUP",
+            "NOMASTERLINK",
+            "NOPERM",
+            "NOPROTO",
+            "NOQUORUM",
+            "NOREPLICAS",
+            "NOSCRIPT",
+        ),
+        *("NOTBUSY", "NOTREADY", "OOM", "READONLY", "TRYAGAIN", "UNBLOCKED", "UNKILLABLE", "WRONGPASS"),
+        "WRONGTYPE",
+    }
+)
+
 
 class Request(Message):
     """A command. `raw` is its head: all of it, or its first 64 KiB."""
@@ -96,6 +128,10 @@ class Reply(Message):
         """``OK``, or the first word of an error (``WRONGTYPE``, ``ERR``)."""
         return error_code(self.raw) or "OK"
 
+    def log_fields(self) -> dict[str, str]:
+        """How it went; of an error that is not the server's own, only that it is one."""
+        return {"status": self.status if self.status in _CODES else "ERROR"}
+
 
 class Unasked(Message):
     """What the server sends of itself: a message, an invalidation, a line of MONITOR."""
@@ -115,7 +151,7 @@ class Unasked(Message):
     def log_fields(self) -> dict[str, str]:
         """All that can be seen of it; of an error that does not begin with a code, nothing."""
         fields = super().log_fields()
-        if self.status and not self.status.isupper():
+        if self.status and self.status not in _CODES:
             return {"verb": "ERROR"}
         return fields
 
