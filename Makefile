@@ -4,15 +4,17 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 # What `make test` runs, and how: make test TESTS=txvaurien.test.test_config TRIALFLAGS=--until-failure
-TESTS ?= txvaurien
+TESTS ?= txvaurien bench
 TRIALFLAGS ?=
+# What `make bench` measures, and how: make bench BENCH="--quick --proxies direct,ours-tcp,haproxy"
+BENCH ?=
 # Further options of `vaurien` for `make run`: make run OPTIONS="--proxy localhost:9000"
 OPTIONS ?=
 
 DECLARED := setup.cfg setup.py pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all servers lint types unit format coverage clean
+.PHONY: help run test test-all servers lint types unit format coverage bench clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +51,10 @@ coverage: $(VENV)/installed-test ## run all tests and show which lines they do n
 	$(BIN)/coverage run -m twisted.trial $(TRIALFLAGS) $(TESTS)
 	$(BIN)/coverage report
 
+bench: $(VENV)/installed-bench ## measure the proxy beside others; writes build/bench.json, build/bench.svg
+	@mkdir -p build
+	@$(BIN)/python -m bench --json build/bench.json --plot build/bench.svg $(BENCH)
+
 clean: ## remove everything that was made here
 	rm -rf .venv .venv-3.* _trial_temp* build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .coverage
 	rm -f twisted/plugins/dropin.cache
@@ -61,4 +67,8 @@ $(VENV)/installed: $(DECLARED)
 
 $(VENV)/installed-test: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@
+
+$(VENV)/installed-bench: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	@touch $@
