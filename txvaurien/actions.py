@@ -18,7 +18,7 @@ from twisted.internet.task import LoopingCall
 
 from txvaurien.errors import ConfigError
 from txvaurien.model import Then
-from txvaurien.options import DAY, Declared, unknown, values_of
+from txvaurien.options import DAY, SECONDS, Declared, unknown, values_of
 
 if TYPE_CHECKING:
     from txvaurien.gate import Gate
@@ -141,7 +141,7 @@ class KillIdle(Action, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "kill_idle"
     idle: Annotated[
-        float, Meta(ge=0.01, le=DAY, description="seconds without a byte in either direction")
+        float, SECONDS, Meta(ge=0.01, le=DAY, description="seconds without a byte in either direction")
     ] = 60.0
     how: How = "fin"
 

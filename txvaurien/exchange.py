@@ -456,7 +456,7 @@ class LiveExchange:
     def _broke(self, failure: Failure) -> None:
         self.stopped = True
         if failure.check(NotLegal):
-            self.activation.count_misfire(self._tally)
+            self.activation.count_misfire(self._tally, failure.getErrorMessage())
             # What waited before it found out has done something: the rule has had its turn.
             self.missed = self.hook is Hook.BEFORE and not self.did and not self._running.busy
             if self.missed:

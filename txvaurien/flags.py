@@ -8,6 +8,7 @@ last part in ``[behavior:delay]``. Everywhere ``_`` may be written for ``-``.
 from __future__ import annotations
 
 import difflib
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -17,7 +18,7 @@ from msgspec import Meta
 
 from txvaurien.errors import ConfigError
 from txvaurien.journalfile import KEEP, MAX_SIZE
-from txvaurien.options import DAY, Declared, Option, options_of, unknown
+from txvaurien.options import DAY, SECONDS, Declared, Option, options_of, unknown
 from txvaurien.plugins import Registry
 
 #: The shortest limit that a time may set, in seconds.
@@ -38,6 +39,8 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
 _BARE_COMMANDS = frozenset({"demo", "dry-run", "help", "version"})
 #: Each of them adds one more, where of all others the last one counts.
 REPEATABLE = frozenset({"rule", "toxic"})
+#: The groups of plug-ins whose options are flags.
+_WITH_FLAGS = ("protocols", "behaviors")
 
 
 class Common(Declared, frozen=True, kw_only=True):
@@ -50,6 +53,9 @@ class Common(Declared, frozen=True, kw_only=True):
     backlog: Annotated[
         int, Meta(ge=1, le=65535, description="connections that the kernel may hold before they are accepted")
     ] = 1024
+    workers: Annotated[
+        int, Meta(ge=1, le=64, description="processes that share the work; links are spread over them")
+    ] = 1
     no_proxy: Annotated[bool, Meta(description="start the control server and no proxy")] = False
 
     protocol: Annotated[str, Meta(description="what the service speaks")] = "tcp"
@@ -66,22 +72,40 @@ class Common(Declared, frozen=True, kw_only=True):
     scenario: Annotated[str, Meta(description="a file that says what goes wrong when")] | None = None
 
     timeout: Annotated[
-        float, Meta(ge=_MOMENT, le=DAY, description="seconds that connecting to the backend may take")
+        float,
+        SECONDS,
+        Meta(ge=_MOMENT, le=DAY, description="seconds that connecting to the backend may take"),
     ] = 30.0
     idle_timeout: (
-        Annotated[float, Meta(ge=_MOMENT, le=DAY, description="seconds after which a silent link is closed")]
+        Annotated[
+            float,
+            SECONDS,
+            Meta(ge=_MOMENT, le=DAY, description="seconds after which a silent link is closed"),
+        ]
         | None
     ) = None
     pool_max_size: (
         Annotated[int, Meta(ge=1, description="backend connections at most; further clients wait")] | None
     ) = None
     pool_timeout: Annotated[
-        float, Meta(ge=0, le=DAY, description="seconds that a client may wait for a backend connection")
+        float,
+        SECONDS,
+        Meta(ge=0, le=DAY, description="seconds that a client may wait for a backend connection"),
     ] = 30.0
     on_desync: Annotated[
         Literal["opaque", "close"],
         Meta(description="a stream that is not of the protocol: pass it through unread, or end the link"),
     ] = "opaque"
+
+    busy_poll: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1000,
+            description="microseconds to go on polling after an event: answers come sooner, for more work"
+            " of the processor while there is traffic; about 100 makes a difference",
+        ),
+    ] = 0
 
     http: Annotated[bool, Meta(description="start the control server")] = False
     http_host: Annotated[str, Meta(description="where the control server listens")] = "localhost"
@@ -138,6 +162,11 @@ class Flag:
         """Whether each of several counts."""
         return self.name in REPEATABLE
 
+    @property
+    def is_bool(self) -> bool:
+        """Whether it is yes or no."""
+        return self.option is not None and self.option.kind == "bool"
+
 
 @dataclass(frozen=True)
 class Given:
@@ -158,28 +187,63 @@ def prefix_of(group: str, owner: str) -> str:
     return normal(f"{group.removesuffix('s')}-{owner}-") if group else ""
 
 
-def flags_of(registry: Registry) -> dict[str, Flag]:
+def flags_of(registry: Registry) -> Mapping[str, Flag]:
     """Every flag by name, those of the command line only included."""
-    flags = {name: Flag(name, bare=name in _BARE_COMMANDS) for name in COMMANDS}
-    for group, owner, declared in declared_in(registry):
+    return _Flags(registry)
+
+
+class _Flags(Mapping[str, Flag]):
+    """Flags by name.
+
+    Those of a protocol or behavior are made when one of them is looked up: a process
+    names few of them, and to know them all it would have to import every plug-in.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._flags = {name: Flag(name, bare=name in _BARE_COMMANDS) for name in COMMANDS}
+        self._owners = {
+            prefix_of(group, owner): (group, owner)
+            for group in _WITH_FLAGS
+            for owner in registry.names(group)
+        }
+        self._make("", "", Common)
+
+    def __getitem__(self, name: str) -> Flag:
+        self._make_those([prefix for prefix in self._owners if name.startswith(prefix)])
+        return self._flags[name]
+
+    def __iter__(self) -> Iterator[str]:
+        self._make_those(list(self._owners))
+        return iter(self._flags)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _make_those(self, prefixes: Sequence[str]) -> None:
+        for prefix in prefixes:
+            group, owner = self._owners.pop(prefix)
+            declared = getattr(self._registry, group).get(owner)
+            if declared is not None:
+                self._make(group, owner, declared)
+
+    def _make(self, group: str, owner: str, declared: type[Declared]) -> None:
         prefix = prefix_of(group, owner)
         for name, reason in _RETIRED.items():
-            flags[prefix + name] = Flag(
+            self._flags[prefix + name] = Flag(
                 prefix + name, group, owner, retired=reason, bare=name not in _RETIRED_WITH_VALUE
             )
         for option in options_of(declared):
             bare = not group and option.kind == "bool"
-            flags[prefix + option.name] = Flag(prefix + option.name, group, owner, option, bare=bare)
-    return flags
+            self._flags[prefix + option.name] = Flag(prefix + option.name, group, owner, option, bare=bare)
 
 
 def declared_in(registry: Registry) -> Iterator[tuple[str, str, type[Declared]]]:
     """Everything that has options: (group, owner, class), ours first, then by name."""
     yield "", "", Common
-    for name in sorted(registry.protocols):
-        yield "protocols", name, registry.protocols[name]
-    for name in sorted(registry.behaviors):
-        yield "behaviors", name, registry.behaviors[name]
+    for group in _WITH_FLAGS:
+        found: Mapping[str, type[Declared]] = getattr(registry, group)
+        yield from ((group, name, found[name]) for name in sorted(found))
 
 
 def parse_arguments(arguments: Sequence[str], registry: Registry) -> list[Given]:
@@ -189,18 +253,25 @@ def parse_arguments(arguments: Sequence[str], registry: Registry) -> list[Given]
     """
     given: list[Given] = []
     flags = flags_of(registry)
-    tokens = iter(arguments)
-    for token in tokens:
-        name, equals, value = _split(token)
+    waiting = deque(arguments)
+    while waiting:
+        name, equals, value = _split(waiting.popleft())
         flag = flags.get(normal(name))
         if flag is None:
             raise _no_such_option(normal(name), flags, registry)
-        if not equals:
-            value = "true" if flag.bare else next(tokens, "--")
-            if value.startswith("--"):
-                raise ConfigError(f"--{flag.name}", "it needs a value", _must_be(flag))
-        given.append(Given(flag, value, f"--{flag.name}"))
+        text = value if equals else _text_behind(flag, waiting)
+        given.append(Given(flag, text, f"--{flag.name}"))
     return given
+
+
+def _text_behind(flag: Flag, waiting: deque[str]) -> str:
+    """Take the value that follows an option; what is yes or no, and has none, is true."""
+    follows = bool(waiting) and not waiting[0].startswith("--") and waiting[0] != "-h"
+    if flag.bare or (flag.is_bool and not follows):
+        return "true"
+    if not follows:
+        raise ConfigError(f"--{flag.name}", "it needs a value", _must_be(flag))
+    return waiting.popleft()
 
 
 def _split(token: str) -> tuple[str, str, str]:

@@ -32,6 +32,10 @@ class IWireProtocol(Interface):
 
     error_kinds = Attribute("Sequence[ErrorKind]: the catalogue, everything that `ISession.refuse` knows.")
 
+    verbs = Attribute(
+        "Sequence[str]: every verb that a message can have; empty where servers may have verbs of their own."
+    )
+
     too_many_kind = Attribute(
         "str: the kind said to a client that waited in vain for a place in the pool;"
         " '' where the protocol has no words for that (the client is reset)."

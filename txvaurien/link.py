@@ -121,9 +121,11 @@ class Link:
         self.to_backend.waiting = True
         self.to_client.sink = client
         self.proxy.event("link-opened", self, client=self.client_address)
+        # Whoever was told may have ended the link, or put it under toxics.
+        if not self.over and self.to_client.sink is client:
+            self.to_client.sink = self.chains.sink(self.to_client, client)
         if self.over:
             return
-        self.to_client.sink = self.chains.sink(self.to_client, client)
         self.closing.watch_idle()
         verdict = self.proxy.active.verdict(self, self._connect, self.turns.tallies)
         if verdict is None:

@@ -188,7 +188,10 @@ class ActivePlan:
         return previous.seed if previous else new_seed()
 
     def _activate(self, rule: Rule, place: str, old: dict[Rule, Activation]) -> Activation:
-        return old.get(rule) or Activation(rule, rule.name or f"{place} {rule.behavior.name}", self.protocol)
+        return old.get(rule) or self._make(rule, rule.name or f"{place} {rule.behavior.name}")
+
+    def _make(self, rule: Rule, key: str) -> Activation:
+        return Activation(rule, key, self.protocol)
 
     def activations(self) -> Iterator[Activation]:
         """All rules at work, those of the mix last."""
@@ -207,12 +210,23 @@ class ActivePlan:
 
     # Exchanges.
 
-    def verdict(self, link: LinkFacts, exchange: Exchange, tallies: Tallies) -> Verdict | None:
-        """Which rule fires when this exchange begins, None if none does."""
+    def verdict(
+        self, link: LinkFacts, exchange: Exchange, tallies: Tallies, beyond: Activation | None = None
+    ) -> Verdict | None:
+        """Which rule fires when this exchange begins, None if none does.
+
+        :param beyond: ask only those that come after this one, which has misfired.
+        """
         if self.idle:
             return None
         hooks = hooks_of(exchange)
-        for activation in self.rules:
+        rules = self.rules
+        if beyond is not None:
+            if beyond not in rules:
+                # It is of the mix, which has had its say, or of a plan that is gone.
+                return None
+            rules = rules[rules.index(beyond) + 1 :]
+        for activation in rules:
             # Only what is sent unasked begins with something that has a status.
             by_status = bool(activation.rule.status)
             if by_status and not (exchange.unasked and activation.rule.is_status(exchange)):
@@ -267,7 +281,7 @@ class ActivePlan:
         """Whether there are as many faults at this moment as there may be."""
         if self.cap.most is None:
             return False
-        return len(self.cap.links) + sum(len(each.live) for each in self.activations()) >= self.cap.most
+        return self.cap.full(sum(len(each.live) for each in self.activations()))
 
     def _from_mix(
         self, hooks: frozenset[Hook], link: LinkFacts, exchange: Exchange, tallies: Tallies

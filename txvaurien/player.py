@@ -76,7 +76,7 @@ class ProxyTarget:
             raise ConfigError("", f"{fault.name!r} is on already", "stop it before the scenario begins")
         else:
             return ensureDeferred(self.proxy.actions.start(fault))
-        return None
+        return ensureDeferred(self.proxy.settled())
 
     def remove(self, fault: Fault) -> Deferred[None] | None:
         """Remove it if it is there: by its name, as somebody may have put other options in its place."""
@@ -89,7 +89,7 @@ class ProxyTarget:
                 self.proxy.remove_toxic(fault.name)
         elif fault.name in self.proxy.actions.standing:
             return ensureDeferred(self.proxy.actions.stop(fault.name))
-        return None
+        return ensureDeferred(self.proxy.settled())
 
     def tell(self, fields: dict[str, Any]) -> None:
         """An event of the proxy, without a link."""

@@ -12,9 +12,11 @@ from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from txvaurien.actions import Actions
 from txvaurien.addresses import Backend, parse_backend
@@ -28,9 +30,10 @@ from txvaurien.model import Direction, Side, Then
 from txvaurien.options import unknown
 from txvaurien.pipe import make_pipe
 from txvaurien.plan import ActivePlan, PlacedToxic, Plan
+from txvaurien.poller import poller_of
 from txvaurien.pool import Pool
 from txvaurien.protocols.base import WireProtocol
-from txvaurien.reports import Reports
+from txvaurien.reports import Reports, Stats, describe_link
 from txvaurien.rules import Activation, Cap, Rule
 
 #: How long a link may take to end when the proxy stops, in seconds.
@@ -50,6 +53,8 @@ class Proxy:
         protocol, ``close`` ends such a link.
     :param max_active_faults: how many exchanges a rule may be doing something to, and links be
         under a toxic, at one time; None for without limit.
+    :param busy_poll: seconds to go on polling after an event before sleeping: lower latency for
+        more work of the processor.
     :raises ConfigError: a behavior of the plan does not fit the protocol.
     """
 
@@ -69,11 +74,14 @@ class Proxy:
         pool_timeout: float = 30.0,
         on_desync: Literal["opaque", "close"] = "opaque",
         max_active_faults: int | None = None,
+        busy_poll: float = 0.0,
     ) -> None:
         self.name = name
         self.protocol = protocol
         self.reactor = reactor
         self.clock: IReactorTime = reactor
+        #: What watches the sockets of links, where descriptors can be watched.
+        self.poller = poller_of(reactor, busy_poll)
         self.timeout = timeout
         self.idle_timeout = idle_timeout
         self.close_on_desync = on_desync == "close"
@@ -83,14 +91,15 @@ class Proxy:
         #: Where links connect to, as Twisted has it.
         self.endpoint = self.backend.endpoint(reactor, timeout)
         #: How many faults there may be at one time.
-        self.cap = Cap(max_active_faults)
-        self.active = ActivePlan(plan or Plan(), protocol, name, cap=self.cap)
+        self.cap = self._make_cap(max_active_faults)
+        self.active = self._put_to_work(plan or Plan())
         self.links: dict[int, Link] = {}
         self.reports = Reports(self)
-        self.stats, self.observers = self.reports.stats, self.reports.observers
+        self.observers = self.reports.observers
         # What links say of themselves. See `txvaurien.link.ProxySide`.
         self.event, self.fired = self.reports.event, self.reports.fired
         self.toxic_taken = self.reports.toxic_taken
+        self.warn_of_misfire = self.reports.warn_of_misfire
         #: Links are not connected to the backend, and their clients are not told.
         self.half_open = False
         self.actions = Actions(self)
@@ -100,7 +109,21 @@ class Proxy:
         for activation in self.active.activations():
             self._activate(activation)
 
+    @property
+    def stats(self) -> Stats:
+        """What it has counted."""
+        return self.reports.stats
+
+    async def settled(self) -> None:
+        """Returns when all that has been set has taken effect; where there is one process, at once."""
+
+    def _make_cap(self, most: int | None) -> Cap:
+        return Cap(most)
+
     # The plan and the backend.
+
+    def _put_to_work(self, plan: Plan, before: ActivePlan | None = None) -> ActivePlan:
+        return ActivePlan(plan, self.protocol, self.name, before, self.cap)
 
     @property
     def plan(self) -> Plan:
@@ -121,24 +144,31 @@ class Proxy:
         :raises ConfigError: a behavior does not fit the protocol; nothing has changed.
         """
         before = self.active
-        self.active = ActivePlan(plan, self.protocol, self.name, before, self.cap)
-        old, new = set(before.activations()), set(self.active.activations())
+        self.active = active = self._put_to_work(plan, before)
+        old, new = set(before.activations()), set(active.activations())
         for activation in before.activations():
             if activation not in new:
                 activation.release()
-        self.log.info("{name}: {plan}, seed {seed}", name=self.name, plan=plan.text, seed=self.seed)
-        if self.observers:
-            self.event("plan", None, **describe_plan(plan), seed=self.seed)
-        for activation in self.active.activations():
-            if activation not in old:
+        # A hook that was let go, or whoever is told, may set another plan: that one is told of last, and
+        # has begun what is new in it.
+        if self.active is active:
+            self._tell_plan(plan)
+        for activation in active.activations():
+            if activation not in old and not activation.over:
                 self._activate(activation)
         if before.plan.toxics != plan.toxics:
             for link in list(self.links.values()):
                 link.chains.follow()
 
+    def _tell_plan(self, plan: Plan) -> None:
+        self.log.info("{name}: {plan}, seed {seed}", name=self.name, plan=plan.text, seed=self.seed)
+        if self.observers:
+            self.event("plan", None, **describe_plan(plan), seed=self.seed)
+
     def _activate(self, activation: Activation) -> None:
         if activation.rule.lifetime is not None:
             activation.expiry = self.clock.callLater(activation.rule.lifetime, self._expire, activation)
+        self._warn_of_verbs(activation)
         if not IStanding.providedBy(activation.rule.behavior):
             return
         behavior: Any = activation.rule.behavior
@@ -149,6 +179,20 @@ class Proxy:
                 except Exception:
                     self.log.failure("behavior {name} failed on a standing link", name=behavior.name)
                     self.event("broken", link, rule=activation.key, why="on_activate failed")
+
+    def _warn_of_verbs(self, activation: Activation) -> None:
+        known = self.protocol.verbs
+        odd = [verb for verb in sorted(activation.rule.verbs) if known and verb not in known]
+        if odd:
+            self.log.warn(
+                "{name}: {rule} is for {verb}, which {protocol} does not have (it has {known});"
+                " is it the right --protocol?",
+                name=self.name,
+                rule=activation.key,
+                verb=odd[0],
+                protocol=self.protocol.name,
+                known=", ".join(known),
+            )
 
     def _expire(self, activation: Activation) -> None:
         """The time of a rule is over: it stays in the plan, and does nothing any more."""
@@ -170,11 +214,12 @@ class Proxy:
     def add_rule(self, rule: Rule, position: int | None = None) -> Activation:
         """One more rule, by default the last; it is given a name if it has none.
 
-        :raises ConfigError: there is one of this name, or it does not fit the protocol.
+        :raises ConfigError: there is one of this name, it does not fit the protocol, or whoever was
+            told of it has taken it away again.
         """
-        before = set(self.active.rules)
-        self.set_plan(self.plan.with_rule(rule, position))
-        return next(each for each in self.active.rules if each not in before)
+        before, plan = set(self.plan.rules), self.plan.with_rule(rule, position)
+        self.set_plan(plan)
+        return self.rule(next(each.name for each in plan.rules if each not in before))
 
     def remove_rule(self, name: str) -> None:
         """Take a rule away; what it holds goes on.
@@ -228,11 +273,19 @@ class Proxy:
         parsed = parse_backend(backend) if isinstance(backend, str) else backend
         if self.gate is not None:
             refuse_itself(self.gate.address, parsed, "backend")
-        self.endpoint = parsed.endpoint(self.reactor, self.timeout)
-        self.backend = parsed
+        self._connect_to(parsed)
         self.event("backend", None, backend=parsed.text, cut=cut)
         if cut:
             self.kill(Then.CLOSE)
+
+    def _connect_to(self, backend: Backend) -> None:
+        self.endpoint = backend.endpoint(self.reactor, self.timeout)
+        self.backend = backend
+
+    async def describe_links(self, number: int | None = None) -> list[dict[str, Any]]:
+        """The links, the oldest first, or only this one if it is there; see `describe_link`."""
+        chosen = self.links.values() if number is None else filter(None, [self.links.get(number)])
+        return [describe_link(each) for each in chosen]
 
     def kill(self, how: Then = Then.RESET, link: int | None = None) -> int:
         """End one link, or all, at once, whatever hooks and toxics hold.
@@ -257,15 +310,19 @@ class Proxy:
         self.log.warn("{name}: panic stop: every fault is removed", name=self.name)
         self.set_plan(Plan(seed=self.seed))
         await self.actions.stop_all()
+        await self.settled()
 
     # What links ask of their proxy (`txvaurien.link.ProxySide`).
 
     def new_link(self, client_address: str) -> Link:
         """A link for a client that has just come."""
         self.stats.links += 1
-        link = Link(self, self.stats.links, client_address)
+        link = Link(self, self._next_number(), client_address)
         self.links[link.number] = link
         return link
+
+    def _next_number(self) -> int:
+        return self.stats.links
 
     def dial(self, link: Link) -> None:
         """Connect a link to the backend, as soon as the pool has a place."""
@@ -329,8 +386,13 @@ class ProxyProtocol(LinkEnd):
         """A client has come."""
         assert self.transport is not None
         self.link = self.proxy.new_link(address_text(self.transport.getPeer()))
-        self.pipe = make_pipe(self.transport, self.proxy.clock, self.link)
+        self.pipe = make_pipe(self.transport, self.proxy.clock, self.link, self, self.proxy.poller)
         self.link.begin(self.pipe)
+
+    def hung_up(self) -> None:
+        """The client has reset the connection: nobody waits for anything any more."""
+        transport: Any = self.transport
+        transport.connectionLost(Failure(ConnectionLost()))
 
 
 class ProxyFactory(Factory):

@@ -197,6 +197,8 @@ class Activation:
         self.tally = Tally()
         #: The exchanges that it is doing something to.
         self.live: set[LiveExchange] = set()
+        #: Why it misfired last.
+        self.misfire = ""
         #: It fires no more: it was taken away, or has expired.
         self.over = False
         self.expired = False
@@ -228,10 +230,11 @@ class Activation:
         if tally is not self.tally:
             self.tally.fired += by
 
-    def count_misfire(self, tally: Tally) -> None:
+    def count_misfire(self, tally: Tally, why: str) -> None:
         """It has fired, and what it was to say could not be said."""
         self.count_fired(tally, -1)
         self.tally.misfired += 1
+        self.misfire = why
 
     def when_fired(self, count: int) -> Deferred[int]:
         """Fires with the number of times that the rule has fired, once that is at least `count`.

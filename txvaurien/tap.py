@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from importlib.metadata import version
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred, ensureDeferred
@@ -15,11 +14,9 @@ from twisted.logger import Logger, globalLogPublisher
 from twisted.python import usage
 from twisted.python.failure import Failure
 
+from txvaurien import __version__
 from txvaurien.config import CommandLine, Settings, read, settle
-from txvaurien.control.service import ControlService
-from txvaurien.dryrun import dry_run_text
 from txvaurien.errors import ConfigError, ListenError
-from txvaurien.helptext import help_text
 from txvaurien.journal import Journal
 from txvaurien.journalfile import JournalFile
 from txvaurien.logs import log_observer
@@ -29,8 +26,13 @@ from txvaurien.playing import Playing
 from txvaurien.plugins import Registry
 from txvaurien.printing import show
 from txvaurien.proxy import Proxy
-from txvaurien.replaying import read_replayed, settle_replayed
 from txvaurien.service import ProxyService
+
+# Most starts need only some of what follows, and people start one proxy for each test. So the
+# control server (Klein, and the web server below it) and what only some commands do are
+# imported where they are used.
+if TYPE_CHECKING:
+    from txvaurien.control.service import ControlService
 
 #: Names a descriptor that is told when everything listens (`VaurienService`).
 READY_VARIABLE = "VAURIEN_READY_FD"
@@ -62,23 +64,31 @@ class Options(usage.Options):
         except ConfigError as error:
             raise SystemExit(f"vaurien: {error}") from error
         if line.asks("dry-run"):
+            from txvaurien.dryrun import dry_run_text
+
             show(dry_run_text(self.settings))
             raise SystemExit(0)
 
     def _read(self, arguments: Sequence[str]) -> tuple[CommandLine, Settings]:
         if arguments[:1] == ["replay"]:
-            line, replay = read_replayed(arguments[1:], self._registry)
-        else:
-            line, replay = read(arguments, self._registry), None
+            return self._read_replay(arguments[1:])
+        line = read(arguments, self._registry)
+        self._obey(line)
+        return line, settle(line)
+
+    def _read_replay(self, arguments: Sequence[str]) -> tuple[CommandLine, Settings]:
+        from txvaurien.replaying import read_replayed, settle_replayed
+
+        line, replay = read_replayed(arguments, self._registry)
         self._obey(line)
         return line, settle(line) if replay is None else settle_replayed(line, replay)
 
     def _obey(self, line: CommandLine) -> None:
         if line.asks("help"):
-            show(help_text(line.registry, self.program))
+            show(self._help(line.registry))
             raise SystemExit(0)
         if line.asks("version"):
-            print(f"vaurien {version('txvaurien')}")
+            print(f"vaurien {__version__}")
             raise SystemExit(0)
         if line.asks("demo"):
             raise ConfigError("--demo", "twistd has no demo", "run `vaurien --demo`")
@@ -91,7 +101,12 @@ class Options(usage.Options):
     def getUsage(self, width: int | None = None) -> str:
         """The help text, for twistd."""
         del width
-        return help_text(self._registry or Registry.load(), self.program)
+        return self._help(self._registry or Registry.load())
+
+    def _help(self, registry: Registry) -> str:
+        from txvaurien.helptext import help_text
+
+        return help_text(registry, self.program)
 
 
 class VaurienService(MultiService):
@@ -120,8 +135,9 @@ class VaurienService(MultiService):
         self._panic = PanicSignal(reactor, self._on_panic)
         if not settings.common.no_proxy:
             settings.backend.resolve(settings.place("backend"))
-            listen, backlog = settings.listen.text, settings.common.backlog
-            self.proxy_service = ProxyService(self.proxy, listen, backlog=backlog)
+            _, make = makers_of(settings)
+            backlog = settings.common.backlog
+            self.proxy_service = make(self.proxy, settings.listen.text, backlog=backlog)
             MultiService.addService(self, self.proxy_service)
         if settings.control:
             self.control_service = make_control(self)
@@ -138,7 +154,7 @@ class VaurienService(MultiService):
         self._panic.install()
         self._announce()
         # Not before the reactor runs: whoever waits for it may send SIGTERM at once.
-        self.reactor.callWhenRunning(self._is_ready)
+        self.reactor.callWhenRunning(lambda: ensureDeferred(self._when_ready()))
         if self.proxy_service is not None:
             self._try_backend()
         if self.settings.scenario is not None:
@@ -197,14 +213,17 @@ class VaurienService(MultiService):
                 where=_where(f"[{host}]:" if ":" in host else f"{host}:", self.control_service.port),
             )
 
-    def _is_ready(self) -> None:
-        if self._ready is None:
-            return
+    async def _when_ready(self) -> None:
+        await self.proxy.settled()
+        if self._ready is not None and self.running:
+            self._say_ready(self._ready)
+
+    def _say_ready(self, descriptor: int) -> None:
         ports = [
             service.port or 0 if service else 0 for service in (self.proxy_service, self.control_service)
         ]
         try:
-            with open(self._ready, "w", encoding="ascii") as stream:
+            with open(descriptor, "w", encoding="ascii") as stream:
                 stream.write(f"ready {ports[0]} {ports[1]}\n")
         except OSError as error:
             _log.warn("{name}: {why}", name=READY_VARIABLE, why=error)
@@ -272,8 +291,9 @@ class TwistdService(VaurienService):
         except (ConfigError, ListenError) as error:
             said = f"vaurien: {error}"
             if self.daemon:
-                # What an exit says goes to twistd's log, which has taken sys.stderr over.
-                raise StartError(str(error), said) from error
+                # What an exit says goes to twistd's log, which has taken sys.stderr over. What the
+                # exception says is shown to the user, cut off after 100 bytes: so no advice there.
+                raise StartError(str(error).partition("; ")[0], said) from error
             print(said, file=sys.__stderr__)
             raise StartError(str(error), 1) from error
 
@@ -281,7 +301,8 @@ class TwistdService(VaurienService):
 def make_proxy(settings: Settings, reactor: Any) -> Proxy:
     """The proxy that settings describe; it does not listen."""
     common = settings.common
-    return Proxy(
+    make, _ = makers_of(settings)
+    return make(
         settings.backend,
         settings.protocol,
         settings.plan,
@@ -292,8 +313,18 @@ def make_proxy(settings: Settings, reactor: Any) -> Proxy:
         pool_timeout=common.pool_timeout,
         on_desync=common.on_desync,
         max_active_faults=common.max_active_faults,
+        busy_poll=common.busy_poll / 1e6,
         name=settings.name,
     )
+
+
+def makers_of(settings: Settings) -> tuple[Callable[..., Proxy], Callable[..., ProxyService]]:
+    """What makes a proxy, and what makes the service that listens for it: in one process or in several."""
+    if settings.common.workers == 1:
+        return Proxy, ProxyService
+    from txvaurien.workers.start import fleet_of
+
+    return fleet_of(settings)
 
 
 def make_journal_file(settings: Settings) -> JournalFile | None:
@@ -306,6 +337,8 @@ def make_journal_file(settings: Settings) -> JournalFile | None:
 
 def make_control(service: VaurienService) -> ControlService:
     """The control server that settings describe."""
+    from txvaurien.control.service import ControlService
+
     settings = service.settings
     return ControlService(
         service.proxy,

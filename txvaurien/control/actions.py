@@ -12,7 +12,6 @@ from klein.resource import KleinResource
 from twisted.web.iweb import IRequest
 
 from txvaurien.actions import ACTIONS, Action
-from txvaurien.control.answers import Refused
 from txvaurien.control.app import OK, body_of, new_app, not_found, say, short_form
 from txvaurien.faults import FaultReader, describe_action
 from txvaurien.options import unknown
@@ -41,9 +40,8 @@ class ActionsApi:
     @app.route("/", methods=["POST"])
     async def start_words(self, request: IRequest) -> bytes:
         """Begin what the short form says."""
-        action = self._reader.read(short_form(body_of(request), "action"), where="action")
-        if not isinstance(action, Action):
-            raise Refused.because(400, "body", "action", "it does not begin with the name of an action")
+        words = short_form(body_of(request), "action", "slow_accept delay=100")
+        action = self._reader.read_only(Action, words, where="action")
         return await self._start(request, action)
 
     @app.route("/<name>", methods=["GET"])

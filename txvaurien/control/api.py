@@ -86,7 +86,7 @@ class ControlApi:
         return say(request, {**describe_mix(self._proxy.plan), "seed": self._proxy.seed})
 
     @app.route("/behavior", methods=["PUT", "POST"])
-    def set_behavior(self, request: IRequest) -> bytes:
+    async def set_behavior(self, request: IRequest) -> bytes:
         """Set the mix. It is done, on standing links too, when this answers.
 
         Each time it is a new activation, with counters that start from zero. What
@@ -97,6 +97,7 @@ class ControlApi:
             self._proxy.set_plan(replace(self._proxy.plan, mix=mix))
         except ConfigError as error:
             raise Refused(400, [Problem.of(error, "name")]) from error
+        await self._proxy.settled()
         return say(request, OK)
 
     @app.route("/behaviors", methods=["GET"])
@@ -126,6 +127,7 @@ class ControlApi:
         backend = parse_backend(address, "backend")
         await backend.look_up(self._proxy.reactor, "backend")
         self._proxy.set_backend(backend, cut=cut)
+        await self._proxy.settled()
         self.log.info("backend {backend!r}", backend=address)
         return say(request, OK)
 
@@ -135,9 +137,10 @@ class ControlApi:
         return say(request, {**describe_plan(self._proxy.plan), "seed": self._proxy.seed})
 
     @app.route("/plan", methods=["PUT"])
-    def set_plan(self, request: IRequest) -> bytes:
+    async def set_plan(self, request: IRequest) -> bytes:
         """Another plan, whole; where something is wrong, nothing has changed."""
         self._proxy.set_plan(self._reader.plan(body_of(request), self._proxy.plan))
+        await self._proxy.settled()
         return say(request, OK)
 
     @app.route("/reset", methods=["POST"])

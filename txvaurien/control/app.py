@@ -87,9 +87,10 @@ def not_found(name: str, why: ConfigError | str) -> Refused:
     return Refused.because(404, "path", name, words)
 
 
-def short_form(said: dict[str, Any], name: str) -> str:
+def short_form(said: dict[str, Any], name: str, example: str) -> str:
     """The text of a fault that was sent in the short form.
 
+    :param example: a text that would do.
     :raises Refused: 400; it is no text, or there is more.
     """
     problems = [
@@ -99,7 +100,7 @@ def short_form(said: dict[str, Any], name: str) -> str:
         raise Refused(400, problems)
     words = said.get(name)
     if not isinstance(words, str) or not words.strip():
-        raise Refused.because(400, "body", name, 'it must be a text such as "error kind=readonly verb=SET"')
+        raise Refused.because(400, "body", name, f'it must be a text such as "{example}"')
     return words
 
 

@@ -14,7 +14,6 @@ from msgspec import Meta
 from twisted.web.iweb import IRequest
 
 from txvaurien.control.app import new_app, not_found, query_of, say
-from txvaurien.link import Link
 from txvaurien.model import Then
 from txvaurien.options import Declared
 from txvaurien.proxy import Proxy
@@ -43,45 +42,35 @@ class LinksApi:
         return self.app.resource()
 
     @app.route("/", methods=["GET"])
-    def list_links(self, request: IRequest) -> bytes:
+    async def list_links(self, request: IRequest) -> bytes:
         """All links, the oldest first."""
-        return say(request, {"links": [self._describe(each) for each in self._proxy.links.values()]})
+        return say(request, {"links": await self._proxy.describe_links()})
 
     @app.route("/", methods=["DELETE"])
-    def kill_all(self, request: IRequest) -> bytes:
+    async def kill_all(self, request: IRequest) -> bytes:
         """End all links."""
         how = _ENDS[query_of(request, Kill).how]
-        killed = len(self._proxy.links)
+        killed = len(await self._proxy.describe_links())
         self._proxy.kill(how)
+        await self._proxy.settled()
         return say(request, {"status": "ok", "killed": killed})
 
     @app.route("/<number>", methods=["GET"])
-    def get(self, request: IRequest, number: str) -> bytes:
+    async def get(self, request: IRequest, number: str) -> bytes:
         """One link."""
-        return say(request, self._describe(self._find(number)))
+        return say(request, await self._find(number))
 
     @app.route("/<number>", methods=["DELETE"])
-    def kill(self, request: IRequest, number: str) -> bytes:
+    async def kill(self, request: IRequest, number: str) -> bytes:
         """End one link."""
         how = _ENDS[query_of(request, Kill).how]
-        self._proxy.kill(how, self._find(number).number)
+        self._proxy.kill(how, (await self._find(number))["id"])
+        await self._proxy.settled()
         return say(request, {"status": "ok", "killed": 1})
 
-    def _find(self, number: str) -> Link:
-        link = self._proxy.links.get(int(number)) if number.isdecimal() and number.isascii() else None
-        if link is None:
+    async def _find(self, number: str) -> dict[str, Any]:
+        is_number = number.isdecimal() and number.isascii()
+        found = await self._proxy.describe_links(int(number)) if is_number else []
+        if not found:
             raise not_found(number, f"there is no link {number!r}; GET /links shows those that there are")
-        return link
-
-    def _describe(self, link: Link) -> dict[str, Any]:
-        now = self._proxy.clock.seconds()
-        return {
-            "id": link.number,
-            "client": link.client_address,
-            "seconds": round(now - link.opened, 3),
-            "idle": round(now - link.last_bytes, 3),
-            "exchanges": link.exchanges,
-            "bytes_to_backend": link.to_backend.bytes,
-            "bytes_to_client": link.to_client.bytes,
-            "opaque": link.opaque,
-        }
+        return found[0]

@@ -17,12 +17,16 @@ from txvaurien.options import Declared, Option, options_of, summary, unknown
 from txvaurien.plan import PlacedToxic, Plan
 from txvaurien.protocols.base import WireProtocol
 from txvaurien.rules import Rule
+from txvaurien.vocabulary import COUNTS
 
 _SHARE_FIELDS = ("percent", "name", "options")
 _SHARE = "objects with " + ", ".join(_SHARE_FIELDS)
 _PLAN_FIELDS = ("mix", "rules", "toxics", "seed")
 
 NamedT = TypeVar("NamedT", Rule, PlacedToxic)
+
+#: A fault as an object, or in the short form.
+Part = Mapping[str, Any] | str
 
 
 def describe_mix(plan: Plan) -> dict[str, Any]:
@@ -60,7 +64,13 @@ def _option(option: Option) -> dict[str, Any]:
         "choices": list(option.choices),
         "minimum": option.minimum,
         "maximum": option.maximum,
+        "unit": option.unit,
     }
+
+
+def without_counts(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a rule, without what it had counted when somebody asked for it."""
+    return {name: value for name, value in rule.items() if name not in COUNTS}
 
 
 class PlanReader:
@@ -87,8 +97,8 @@ class PlanReader:
         seed = said.get("seed")
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
             raise Refused.because(400, "body", "seed", "it must be a whole number")
-        rules = self._list(said, "rules", self._faults.rule)
-        toxics = self._list(said, "toxics", self._faults.toxic)
+        rules = self._list(said, "rules", self._rule_of)
+        toxics = self._list(said, "toxics", self._toxic_of)
         plan = Plan(
             self._mix({"mix": said.get("mix", [])}),
             toxics=_kept(toxics, now.toxics, describe_toxic),
@@ -98,14 +108,25 @@ class PlanReader:
             plan = plan.with_rule(rule)
         return plan
 
-    def _list(self, said: Mapping[str, Any], field: str, read: Callable[..., NamedT]) -> list[NamedT]:
+    def _rule_of(self, part: Part) -> Rule:
+        if isinstance(part, str):
+            return self._faults.read_only(Rule, part, where="")
+        return self._faults.rule(without_counts(part), where="")
+
+    def _toxic_of(self, part: Part) -> PlacedToxic:
+        if isinstance(part, str):
+            return self._faults.read_only(PlacedToxic, part, where="")
+        return self._faults.toxic(part, where="")
+
+    def _list(self, said: Mapping[str, Any], field: str, read: Callable[[Part], NamedT]) -> list[NamedT]:
         parts = said.get(field, [])
-        if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
-            raise Refused.because(400, "body", field, "it must be a list of objects")
+        if not isinstance(parts, list) or not all(isinstance(part, (dict, str)) for part in parts):
+            what = "it must be a list of objects, or of texts in the short form"
+            raise Refused.because(400, "body", field, what)
         found = []
         for number, part in enumerate(parts):
             try:
-                found.append(read(part, where=""))
+                found.append(read(part))
             except ConfigError as error:
                 raise error.at(f"{field}[{number}].{error.where}".rstrip(".")) from error
         return found
@@ -123,21 +144,24 @@ class PlanReader:
             raise Refused.because(400, "body", "name", f"{what}; {self._choices()}")
         options = {key: value for key, value in said.items() if key != "name"}
         if ":" in name or "," in name:
-            return self._mix_text(name, options)
+            return self._mix_with(name, options)
         return (Share(100.0, self._rule(name, options, "")),)
 
     def _choices(self) -> str:
         return "the behaviors are: " + ", ".join(sorted(self._behaviors))
 
-    def _mix_text(self, text: str, options: Mapping[str, object]) -> tuple[Share, ...]:
+    def _mix_with(self, text: str, options: Mapping[str, object]) -> tuple[Share, ...]:
         if options:
             why = 'a mix has no options of its own; give them in "mix", for each of its behaviors'
             raise Refused(400, [Problem("body", name, why) for name in options])
+        return self._mix_text(text, "name")
+
+    def _mix_text(self, text: str, place: str) -> tuple[Share, ...]:
         try:
-            mix = parse_mix(text, "name")
+            mix = parse_mix(text, place)
         except ConfigError as error:
             raise Refused(400, [Problem.of(error)]) from error
-        return tuple(Share(percent, self._rule(name, {}, "")) for percent, name in mix)
+        return tuple(Share(percent, self._rule(name, {}, "", place)) for percent, name in mix)
 
     def _mix(self, said: Mapping[str, Any]) -> tuple[Share, ...]:
         others = [name for name in said if name != "mix"]
@@ -145,8 +169,11 @@ class PlanReader:
             why = "this cannot be said beside a mix"
             raise Refused(400, [Problem("body", name, why) for name in others])
         parts = said["mix"]
+        if isinstance(parts, str):
+            return self._mix_text(parts, "mix")
         if not isinstance(parts, list):
-            raise Refused.because(400, "body", "mix", f"it must be a list of {_SHARE}")
+            what = f"it must be a list of {_SHARE}, or a text such as 5:error,10:delay"
+            raise Refused.because(400, "body", "mix", what)
         shares = tuple(self._share(part, f"mix[{number}]") for number, part in enumerate(parts))
         try:
             Plan(mix=shares)
@@ -163,11 +190,14 @@ class PlanReader:
         rule = self._rule(part["name"], part.get("options", {}), f"{place}.")
         return Share(float(part["percent"]), rule)
 
-    def _rule(self, name: str, options: Mapping[str, object], place: str) -> Rule:
-        """A rule of its own, so that its counters start from zero."""
+    def _rule(self, name: str, options: Mapping[str, object], place: str, named: str = "name") -> Rule:
+        """A rule of its own, so that its counters start from zero.
+
+        :param named: the field that names it.
+        """
         in_options = f"{place}options." if place else ""
         if name not in self._behaviors:
-            error = unknown("behavior", name, self._behaviors, where=f"{place}name")
+            error = unknown("behavior", name, self._behaviors, where=f"{place}{named}")
             raise Refused(400, [Problem.of(error)])
         problems = list(_option_problems(self._behaviors[name], options, in_options))
         if problems:
@@ -175,7 +205,7 @@ class PlanReader:
         try:
             return self._faults.rule({"behavior": name, **options}, where="")
         except ConfigError as error:
-            where = f"{in_options}{error.where}" if error.where else f"{place}name"
+            where = f"{in_options}{error.where}" if error.where else f"{place}{named}"
             raise Refused(400, [Problem.of(error.at(where))]) from error
 
 

@@ -3,6 +3,7 @@
 - ``GET``: ``{"rules": [{"name": "error-1", "behavior": "error", ..., "matched": 7, "fired": 2, ...}]}``.
 - ``POST``: one more rule, its fields flat (``{"behavior": "error", "kind": "readonly", "verb": "SET"}``)
   or in the short form (``{"rule": "error kind=readonly verb=SET"}``); ``?position=0`` puts it first.
+  The counters that GET shows may stand among the fields, and are passed over.
 - ``GET /{name}``; with ``?fired=2&timeout=10`` it answers when the rule has fired so often.
 - ``PATCH /{name}``: the fields that are to be otherwise; null takes one away. It is a new rule in the
   old one's place: its counters start from zero.
@@ -22,9 +23,10 @@ from twisted.web.iweb import IRequest
 
 from txvaurien.control.answers import Problem, Refused
 from txvaurien.control.app import OK, body_of, new_app, not_found, query_of, say, short_form
+from txvaurien.control.plans import without_counts
 from txvaurien.errors import ConfigError, RuleGone
 from txvaurien.faults import FaultReader, describe_rule
-from txvaurien.options import DAY, Declared
+from txvaurien.options import DAY, SECONDS, Declared
 from txvaurien.proxy import Proxy
 from txvaurien.rulefields import RULE_FIELDS
 from txvaurien.rules import Activation, Rule
@@ -44,7 +46,7 @@ class Awaiting(Declared, frozen=True, kw_only=True):
     name: ClassVar[str] = "GET"
 
     fired: Annotated[int, Meta(ge=1, description="answer when it has fired so often")] | None = None
-    timeout: Annotated[float, Meta(ge=0, le=DAY, description="seconds to wait at most")] = 10.0
+    timeout: Annotated[float, SECONDS, Meta(ge=0, le=DAY, description="seconds to wait at most")] = 10.0
 
 
 class RulesApi:
@@ -66,7 +68,7 @@ class RulesApi:
         return say(request, {"rules": [report(each) for each in self._proxy.active.rules]})
 
     @app.route("/", methods=["POST"])
-    def add(self, request: IRequest) -> bytes:
+    async def add(self, request: IRequest) -> bytes:
         """One more rule."""
         position = query_of(request, Position).position
         rule = self._read(body_of(request))
@@ -74,7 +76,9 @@ class RulesApi:
             raise Refused.because(
                 409, "body", "name", f"there is a rule {rule.name!r} already; PATCH or DELETE it"
             )
-        return say(request, report(self._proxy.add_rule(rule, position)), 201)
+        added = self._proxy.add_rule(rule, position)
+        await self._proxy.settled()
+        return say(request, report(added), 201)
 
     @app.route("/<name>", methods=["GET"])
     async def get(self, request: IRequest, name: str) -> bytes:
@@ -86,19 +90,22 @@ class RulesApi:
         return say(request, report(activation))
 
     @app.route("/<name>", methods=["PATCH"])
-    def change(self, request: IRequest, name: str) -> bytes:
+    async def change(self, request: IRequest, name: str) -> bytes:
         """The same rule with other fields, and new counters."""
         old = self._find(name).rule
         new = self._reader.rule(_merged(old, body_of(request)), where="")
         rules = tuple(new if each is old else each for each in self._proxy.plan.rules)
         self._proxy.set_plan(replace(self._proxy.plan, rules=rules))
-        return say(request, report(self._proxy.rule(name)))
+        changed = self._proxy.rule(name)
+        await self._proxy.settled()
+        return say(request, report(changed))
 
     @app.route("/<name>", methods=["DELETE"])
-    def remove(self, request: IRequest, name: str) -> bytes:
+    async def remove(self, request: IRequest, name: str) -> bytes:
         """Away with it."""
         self._find(name)
         self._proxy.remove_rule(name)
+        await self._proxy.settled()
         return say(request, OK)
 
     def _find(self, name: str) -> Activation:
@@ -109,11 +116,9 @@ class RulesApi:
 
     def _read(self, said: dict[str, Any]) -> Rule:
         if "rule" not in said:
-            return self._reader.rule(said, where="")
-        rule = self._reader.read(short_form(said, "rule"), where="rule")
-        if not isinstance(rule, Rule):
-            raise Refused.because(400, "body", "rule", "it does not begin with the name of a behavior")
-        return rule
+            return self._reader.rule(without_counts(said), where="")
+        words = short_form(said, "rule", "error kind=readonly verb=SET")
+        return self._reader.read_only(Rule, words, where="rule")
 
     async def _wait(self, activation: Activation, count: int, seconds: float) -> None:
         """Return when the rule has fired so often.
@@ -132,10 +137,14 @@ class RulesApi:
 
 def _in_vain(activation: Activation, why: str) -> Refused:
     """408: the rule has not fired often enough; the body also says how often it has."""
-    fired = activation.tally.fired
+    tally = activation.tally
+    fired = tally.fired
     times = "once" if fired == 1 else f"{fired} times"
-    problem = Problem("querystring", "fired", f"{activation.rule.name!r} has fired {times} {why}")
-    return Refused(408, [problem], more={"fired": fired, "matched": activation.tally.matched})
+    words = f"{activation.rule.name!r} has fired {times} {why}"
+    if tally.misfired:
+        words += f"; it has misfired {tally.misfired} times, last because {activation.misfire}"
+    more = {"fired": fired, "matched": tally.matched, "misfired": tally.misfired}
+    return Refused(408, [Problem("querystring", "fired", words)], more=more)
 
 
 def _time_is_up(result: object, seconds: float) -> Failure:
@@ -145,7 +154,7 @@ def _time_is_up(result: object, seconds: float) -> Failure:
 
 def _merged(old: Rule, said: dict[str, Any]) -> dict[str, Any]:
     """The fields of a rule, some of them changed (RFC 7396: null takes one away)."""
-    changes = {name.replace("-", "_"): value for name, value in said.items()}
+    changes = {name.replace("-", "_"): value for name, value in without_counts(said).items()}
     if changes.get("name", old.name) != old.name:
         raise Refused.because(
             400, "body", "name", "the name of a rule stays; DELETE this one and POST another"
@@ -165,5 +174,7 @@ def report(activation: Activation) -> dict[str, Any]:
         "matched": tally.matched,
         "fired": tally.fired,
         "capped": tally.capped,
+        "misfired": tally.misfired,
+        "misfire": activation.misfire,
         "expired": activation.expired,
     }

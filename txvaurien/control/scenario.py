@@ -2,7 +2,7 @@
 
 - ``GET``: ``{"state": "running", ...}``, or ``{"state": "none"}``.
 - ``PUT``: ``{"scenario": "at 10s: blackout for 5s\\nat 20s: end"}``, in place of what is played.
-- ``DELETE``: stop it; all that it added is gone. ``POST /pause``, ``POST /resume``.
+- ``DELETE``: stop it; all that it added is gone; 404 if there is none. ``POST /pause``, ``POST /resume``.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from klein.resource import KleinResource
 from twisted.web.iweb import IRequest
 
 from txvaurien.control.answers import Refused
-from txvaurien.control.app import OK, body_of, new_app, say, short_form
+from txvaurien.control.app import OK, body_of, new_app, not_found, say, short_form
 from txvaurien.faults import FaultReader
 from txvaurien.player import Player
 from txvaurien.playing import Playing
 from txvaurien.scenario import read_scenario
+
+_NONE = "no scenario is played; PUT one first"
 
 
 class ScenarioApi:
@@ -41,14 +43,18 @@ class ScenarioApi:
     @app.route("/", methods=["PUT"])
     async def play(self, request: IRequest) -> bytes:
         """Begin one."""
-        text = short_form(body_of(request), "scenario")
+        text = short_form(body_of(request), "scenario", "at 10s: blackout for 5s")
         await self._playing.play(read_scenario(text, "scenario", self._reader.read))
         return say(request, self._status())
 
     @app.route("/", methods=["DELETE"])
     async def stop(self, request: IRequest) -> bytes:
-        """End it."""
+        """End it; 404 if there is none."""
+        none = self._playing.player is None
+        # All the same: one may be about to begin.
         await self._playing.stop()
+        if none:
+            raise not_found("scenario", _NONE)
         return say(request, OK)
 
     @app.route("/pause", methods=["POST"])
@@ -65,7 +71,7 @@ class ScenarioApi:
 
     def _player(self) -> Player:
         if self._playing.player is None:
-            raise Refused.because(409, "path", "scenario", "no scenario is played; PUT one first")
+            raise Refused.because(409, "path", "scenario", _NONE)
         return self._playing.player
 
     def _status(self) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class ToxicsApi:
         return say(request, [describe_toxic(each) for each in self._proxy.plan.toxics])
 
     @app.route("/", methods=["POST"])
-    def add(self, request: IRequest) -> bytes:
+    async def add(self, request: IRequest) -> bytes:
         """One more toxic."""
         placed = self._read(body_of(request))
         if placed.name in {each.name for each in self._proxy.plan.toxics}:
@@ -56,6 +56,7 @@ class ToxicsApi:
             )
             raise Refused.because(409, "body", "name", why)
         self._proxy.add_toxic(placed)
+        await self._proxy.settled()
         return say(request, describe_toxic(placed))
 
     @app.route("/<name>", methods=["GET"])
@@ -64,20 +65,22 @@ class ToxicsApi:
         return say(request, describe_toxic(self._find(name)))
 
     @app.route("/<name>", methods=["PATCH", "POST"])
-    def change(self, request: IRequest, name: str) -> bytes:
+    async def change(self, request: IRequest, name: str) -> bytes:
         """The same toxic with other attributes, or for another share of links."""
         old = describe_toxic(self._find(name))
         said = body_of(request)
         _check_fixed(old, said)
         new = self._reader.toxic(_merged(old, said), where="")
         self._proxy.replace_toxic(new)
+        await self._proxy.settled()
         return say(request, describe_toxic(new))
 
     @app.route("/<name>", methods=["DELETE"])
-    def remove(self, request: IRequest, name: str) -> bytes:
+    async def remove(self, request: IRequest, name: str) -> bytes:
         """Away with it; what it held has been let go. 204, as Toxiproxy answers."""
         self._find(name)
         self._proxy.remove_toxic(name)
+        await self._proxy.settled()
         request.setResponseCode(204)
         return b""
 
@@ -90,10 +93,8 @@ class ToxicsApi:
     def _read(self, said: dict[str, Any]) -> PlacedToxic:
         if "toxic" not in said:
             return self._reader.toxic(said, where="")
-        placed = self._reader.read(short_form(said, "toxic"), where="toxic")
-        if not isinstance(placed, PlacedToxic):
-            raise Refused.because(400, "body", "toxic", "it does not begin with the name of a toxic")
-        return placed
+        words = short_form(said, "toxic", "latency latency=200")
+        return self._reader.read_only(PlacedToxic, words, where="toxic")
 
 
 def _check_fixed(old: dict[str, Any], said: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ class WireProtocol(Declared, frozen=True, kw_only=True):
     """Base class of protocols: its fields are the protocol's options."""
 
     error_kinds: ClassVar[Sequence[ErrorKind]] = ()
+    verbs: ClassVar[Sequence[str]] = ()
     too_many_kind: ClassVar[str] = ""
     unreachable_kind: ClassVar[str] = ""
     silent_kind: ClassVar[str] = ""

@@ -32,6 +32,7 @@ class Tcp(WireProtocol, frozen=True, kw_only=True):
     """Any TCP service: bytes are passed on as they are."""
 
     name: ClassVar[str] = "tcp"
+    verbs: ClassVar[Sequence[str]] = ("CONNECT", "GREET", "SAY")
     error_kinds: ClassVar[Sequence[ErrorKind]] = (
         ErrorKind("reset", Where.COMMAND, "the connection is reset (RST)"),
         ErrorKind("closed", Where.COMMAND, "the connection is closed (FIN)"),

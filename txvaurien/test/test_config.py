@@ -58,6 +58,8 @@ class SettingsTests(ConfigCase):
             "proxy": "localhost:1",
             "backend": "localhost:2",
             "backlog": "3",
+            "workers": "4",
+            "busy-poll": "50",
             "no-proxy": "true",
             "protocol": "chatty",
             "behavior": "5:error,10:delay",
@@ -82,6 +84,8 @@ class SettingsTests(ConfigCase):
             proxy="localhost:1",
             backend="localhost:2",
             backlog=3,
+            workers=4,
+            busy_poll=50,
             no_proxy=True,
             protocol="chatty",
             behavior="5:error,10:delay",
@@ -304,6 +308,23 @@ class ErrorTests(ConfigCase):
             (["[vaurien]", "protocol = x"], "F:2: protocol: there is no protocol 'x'"),
         ]:
             self.assertEqual(self.wrong(ini=tuple(lines))[: len(said)], said)
+
+    def test_comment_behind_a_value(self) -> None:
+        """Where a value of a file that will not do may end in a comment, it is said where those belong."""
+        advice = "; a comment has a line of its own"
+        for line in ("seed = 1 # mine", "proxy = localhost ; here", "behavior = delay # slow"):
+            self.assertTrue(self.wrong(ini=("[vaurien]", line)).endswith(advice), line)
+        self.assertFalse(self.wrong(ini=("[vaurien]", "seed = 1#")).endswith(advice))
+        self.assertFalse(self.wrong("--seed", "1 # mine").endswith(advice))
+        self.assertFalse(self.wrong("--seed=x", ini=("[vaurien]", "seed = 1 # mine")).endswith(advice))
+
+    def test_other_faults(self) -> None:
+        """A toxic or an action is no behavior; it is said where it belongs, also in a mix."""
+        self.assertEqual(self.wrong("--behavior=latency"), "--behavior: 'latency' is a toxic; use --toxic")
+        self.assertEqual(
+            self.wrong(ini=("[vaurien]", "behavior = 5:delay,5:deaf")),
+            "F:2: behavior: 'deaf' is an action of the proxy; start it with vaurienctl, or in a scenario",
+        )
 
     def test_behavior_and_protocol_do_not_fit(self) -> None:
         """What a behavior says of the protocol is said of the option that it is about."""

@@ -6,6 +6,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any, ClassVar
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.behaviors.abort import Abort
@@ -19,6 +20,7 @@ from txvaurien.exchange import LiveExchange
 from txvaurien.mix import Share
 from txvaurien.model import Then
 from txvaurien.plan import Plan
+from txvaurien.protocols.tcp import Tcp
 from txvaurien.rules import Rule, Span
 from txvaurien.test.memory import MemoryProxy, MemoryTransport
 from txvaurien.test.test_plan import Facts, active, asked
@@ -136,6 +138,14 @@ class StatusTests(SynchronousTestCase):
         """A behavior that acts only before the backend answers cannot wait for a status."""
         error = self.assertRaises(ConfigError, self.talk, late(Error(kind="no"), "ok"))
         self.assertIn("status: 'error' acts before the backend has answered", str(error))
+
+    def test_verb_of_another_protocol(self) -> None:
+        """tcp has few verbs: the log warns of a rule for one of another protocol's, which never fires."""
+        plan = Plan(rules=(Rule(Delay(), name="r", verbs=frozenset({"GET", "SAY"})),))
+        with capturedLogs() as events:
+            MemoryProxy(plan, Tcp())
+        (said,) = [str(formatEvent(each)) for each in events if each["log_level"] is LogLevel.warn]
+        self.assertIn("r is for GET, which tcp does not have (it has CONNECT, GREET, SAY)", said)
 
     def test_set_in_the_middle(self) -> None:
         """A rule that is set while a request is out decides about its reply."""

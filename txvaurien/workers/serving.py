@@ -1,0 +1,132 @@
+"""The proxy of a worker process."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from twisted.internet.defer import ensureDeferred
+
+from txvaurien.actions import End
+from txvaurien.addresses import parse_backend
+from txvaurien.faults import FaultReader
+from txvaurien.model import Then
+from txvaurien.plan import ActivePlan, Plan
+from txvaurien.proxy import Proxy, ProxyFactory
+from txvaurien.reports import describe_link
+from txvaurien.rules import Activation, Cap
+from txvaurien.workers import wire
+from txvaurien.workers.counters import FaultCounter, PublishedStats, SharedCap
+from txvaurien.workers.memory import Memory
+from txvaurien.workers.plans import PlanReader, registry_at
+from txvaurien.workers.sharedplan import SharedActivation, SharedPlan
+
+
+class WorkerProxy(Proxy):
+    """Serves the links that it is handed, under the plan of the master.
+
+    What concerns the whole proxy (the plan, the time of a rule, an action) is told and
+    journalled by the master, once.
+    """
+
+    def __init__(self, begin: wire.Begin, memory: Memory, reactor: Any) -> None:
+        registry = registry_at(begin.classes)
+        protocol = registry.protocol(begin.protocol, begin.protocol_options)
+        self._faults = FaultReader(registry, protocol)
+        self._reader = PlanReader(self._faults, memory)
+        self._counter = FaultCounter(memory, begin.worker)
+        self._number = 0
+        self._ends: dict[str, End] = {}
+        plan = self._reader.read(begin.plan)
+        super().__init__(begin.backend, protocol, plan, reactor=reactor, name=begin.name, **begin.options)
+        self.reports.stats = PublishedStats(memory, begin.worker)
+        self._factory = ProxyFactory.serving(self)
+        for placed in (*begin.plan.rules, *(part.rule for part in begin.plan.mix)):
+            if placed.expired:
+                self._expire_number(placed.number)
+        for action in begin.actions:
+            self._act(action, on=True)
+
+    def serve(self, number: int, client: socket.socket) -> bool:
+        """A client, and the number of its link. False if it has left already."""
+        self._number = number
+        try:
+            client.setblocking(False)
+            self.reactor.adoptStreamConnection(client.fileno(), client.family, self._factory)
+        except OSError:
+            return False
+        return True
+
+    def obey(self, order: wire.Order) -> wire.Done | None:
+        """Do what the master says, at once.
+
+        :return: what it is to be answered.
+        """
+        if isinstance(order, wire.SetPlan):
+            self._follow(order)
+        elif isinstance(order, wire.Expire):
+            self._expire_number(order.number)
+        elif isinstance(order, wire.SetBackend):
+            self._connect_to(parse_backend(order.backend))
+        elif isinstance(order, wire.Kill):
+            self.kill(Then(order.how), order.link)
+        elif isinstance(order, wire.Act):
+            self._act(order.action, on=order.on)
+        elif isinstance(order, wire.Sync):
+            return wire.Done(order.number, self._links(order.link) if order.links else [])
+        return None
+
+    def _links(self, number: int | None) -> list[dict[str, Any]]:
+        chosen = self.links.values() if number is None else filter(None, [self.links.get(number)])
+        return [describe_link(each) for each in chosen]
+
+    def _follow(self, said: wire.SetPlan) -> None:
+        before = self.active
+        self.set_plan(self._reader.read(said))
+        kept = set(self.active.activations())
+        for activation in before.activations():
+            if activation not in kept and isinstance(activation, SharedActivation):
+                activation.shared.detach()
+
+    def _expire_number(self, number: int) -> None:
+        rule = self._reader.rule(number)
+        for activation in self.active.activations():
+            if activation.rule is rule:
+                self._expire(activation)
+
+    def _act(self, said: dict[str, Any], *, on: bool) -> None:
+        if on:
+            action = self._faults.action(said, where="action")
+            beginning = ensureDeferred(action.begin(self))
+            beginning.addCallback(lambda end: self._ends.__setitem__(action.name, end))
+        else:
+            self._ends.pop(said["action"])()
+
+    # What differs from a proxy that is alone.
+
+    def _make_cap(self, most: int | None) -> Cap:
+        return SharedCap(most, self._counter)
+
+    def _put_to_work(self, plan: Plan, before: ActivePlan | None = None) -> ActivePlan:
+        return SharedPlan(
+            plan,
+            self.protocol,
+            self.name,
+            before,
+            self.cap,
+            tally_of=self._reader.tally_of,
+            faults=self._counter,
+        )
+
+    def _tell_plan(self, plan: Plan) -> None:
+        """The master has told of it."""
+
+    def _activate(self, activation: Activation) -> None:
+        super()._activate(activation)
+        if activation.expiry is not None:
+            # The master tells when the time is over.
+            activation.expiry.cancel()
+            activation.expiry = None
+
+    def _next_number(self) -> int:
+        return self._number
