@@ -16,13 +16,13 @@ from txvaurien.addresses import Backend, Listen, parse_backend, parse_listen
 from txvaurien.errors import ConfigError
 from txvaurien.faults import FaultReader
 from txvaurien.flags import COMMANDS, REPEATABLE, Common, Flag, Given, flags_of, parse_arguments, prefix_of
-from txvaurien.inifile import Contents, Line, Section, read_ini
+from txvaurien.inifile import Contents, Line, Section, check_comment, read_ini
 from txvaurien.options import build, convert, unknown
 from txvaurien.plan import Plan
 from txvaurien.plugins import Registry
 from txvaurien.protocols.base import WireProtocol
 from txvaurien.scenario import Scenario, read_scenario
-from txvaurien.startplan import FaultSection, fault_sections, start_plan
+from txvaurien.startplan import FaultSection, fault_sections, meant_section, start_plan
 
 #: How an option that is off by default is switched off again.
 _OFF = frozenset({"", "off", "none"})
@@ -75,6 +75,12 @@ class CommandLine:
     def asks(self, command: str) -> bool:
         """Whether one of `COMMANDS` that take no value was given."""
         return any(each.flag.name == command and each.text == "true" for each in self.given)
+
+    def in_file(self, where: str) -> str:
+        """The value that stands at a place in a file; ``""`` if that is no place in a file."""
+        values = {each.where: each.value for section in self.sections for each in section.lines}
+        values |= {each.where: each.text for each in self.given if not each.where.startswith("--")}
+        return values.get(where, "")
 
 
 def read(
@@ -167,11 +173,15 @@ def _prefix(section: Section, registry: Registry) -> str:
     if section.name == "vaurien":
         return ""
     kind, _, owner = section.name.partition(":")
+    if kind in _GROUPS and owner in getattr(registry, _GROUPS[kind]):
+        return prefix_of(_GROUPS[kind], owner)
     known = {f"{prefix}:{name}" for prefix, group in _GROUPS.items() for name in getattr(registry, group)}
-    if section.name not in known:
-        names = {"vaurien", "rule:NAME", "toxic:NAME", *known}
-        raise unknown("section", section.name, names, where=section.where)
-    return prefix_of(_GROUPS[kind], owner)
+    names = {"vaurien", "rule:NAME", "toxic:NAME", *known}
+    meant = meant_section(section.name)
+    if meant:
+        what = f"there is no section {section.name!r} (did you mean [{meant}]?)"
+        raise ConfigError(section.where, what, f"write [{meant.partition(':')[0]}:NAME]")
+    raise unknown("section", section.name, names, where=section.where)
 
 
 def _flag(line: Line, prefix: str, flags: Mapping[str, Flag]) -> Flag:
@@ -194,6 +204,14 @@ def settle(line: CommandLine) -> Settings:
 
     :raises ConfigError: a value that an option does not take, or values that do not fit together.
     """
+    try:
+        return _settled(line)
+    except ConfigError as error:
+        check_comment(line.in_file(error.where), error)
+        raise
+
+
+def _settled(line: CommandLine) -> Settings:
     places: dict[str, str] = {}
     values: dict[tuple[str, str], dict[str, object]] = {}
     warnings: list[str] = []

@@ -13,6 +13,7 @@ import txvaurien
 from txvaurien import ctlcommands as commands
 from txvaurien.blocking import Client
 from txvaurien.printing import show
+from txvaurien.times import TIMES, seconds_of
 from txvaurien.vocabulary import DEFAULT_PORT, VaurienError
 
 Command = Callable[[Client, argparse.Namespace, Sequence[str]], str]
@@ -20,6 +21,10 @@ Command = Callable[[Client, argparse.Namespace, Sequence[str]], str]
 #: What argparse says, and how we say it. What is not here, or is worded otherwise, is left as it is.
 _WORDS: Sequence[tuple[re.Pattern[str], str]] = (
     (re.compile(r"the following arguments are required: (?P<names>.*)"), "{names} is missing; try --help"),
+    (
+        re.compile(r"argument (?P<name>.*?): invalid _seconds value: (?P<value>.*)"),
+        f"{{name}}: {{value}} is not a time; {TIMES}",
+    ),
     (
         re.compile(r"argument (?P<name>.*?): invalid (?:int|float|_\w+) value: (?P<value>.*)"),
         "{name}: {value} will not do; it must be a number",
@@ -144,7 +149,7 @@ def _add_faults(root: _Group) -> None:
     _add_name(waiting)
     waiting.add_argument("--times", type=int, default=1, metavar="N", help="so often (default: 1)")
     waiting.add_argument(
-        "--timeout", type=float, default=10.0, metavar="SECONDS", help="at most (default: 10)"
+        "--timeout", type=_seconds, default=10.0, metavar="TIME", help="at most, 500ms or 2m (default: 10s)"
     )
     _add_name(rules.add("remove", commands.rule_remove, "remove a rule"))
     toxics = root.group("toxic", "add, list and remove toxics")
@@ -167,7 +172,7 @@ def _add_rest(root: _Group) -> None:
     root.add("reset", commands.reset, "remove every fault: the panic stop")
     scenarios = root.group("scenario", "start, show, pause, resume and stop a scenario")
     starting = scenarios.add("start", commands.scenario_start, "start a scenario")
-    starting.add_argument("file", metavar="FILE", help="where it is written")
+    starting.add_argument("file", metavar="FILE", help="where it is written; - is standard input")
     scenarios.add("show", commands.scenario_show, "show how far it is")
     scenarios.add("pause", commands.scenario_pause, "let its time stand still")
     scenarios.add("resume", commands.scenario_resume, "let it go on")
@@ -177,6 +182,13 @@ def _add_rest(root: _Group) -> None:
     journal.add_argument("--limit", type=int, metavar="N", help="how many at most")
     journal.add_argument("--event", metavar="NAME", help="only such events, for example fired")
     journal.add_argument("--link", type=int, metavar="ID", help="only this link")
+
+
+def _seconds(text: str) -> float:
+    seconds = seconds_of(text)
+    if seconds is None:
+        raise ValueError
+    return seconds
 
 
 def _add_words(parser: argparse.ArgumentParser, text: str) -> None:

@@ -6,15 +6,19 @@ import argparse
 import json
 import math
 import shlex
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from txvaurien.blocking import Client
-from txvaurien.vocabulary import Fields, OptionFields, ShareFields, VaurienError
+from txvaurien.vocabulary import COUNTS, Fields, OptionFields, ShareFields, VaurienError
+
+_CONFLICT = 409
+_NOT_FOUND = 404
 
 _TRUTH = dict.fromkeys(("true", "yes", "on", "1"), True) | dict.fromkeys(("false", "no", "off", "0"), False)
 
-#: What a rule says beside its fields.
-_COUNTS = ("matched", "fired", "capped", "expired")
+_START = "start one with `vaurienctl scenario start FILE`"
 
 #: What remains of the command line after the arguments that are known: options of behaviors.
 Rest = Sequence[str]
@@ -87,7 +91,9 @@ def set_backend(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
 
 def rule_add(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
     """The short form."""
-    return f'Rule "{client.add_rule(_short_form(chosen.words), position=chosen.position).name}" added'
+    with _advice(_CONFLICT, "remove that with `vaurienctl rule remove`, or give this one another name"):
+        name = client.add_rule(_short_form(chosen.words), position=chosen.position).name
+    return f'Rule "{name}" added'
 
 
 def rule_list(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
@@ -99,14 +105,15 @@ def rule_list(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
 
 def _counts(rule: Fields) -> str:
     words = f"fired {rule['fired']} of {rule['matched']}"
-    if rule["capped"]:
-        words += f", capped {rule['capped']}"
+    for count in ("misfired", "capped"):
+        if rule[count]:
+            words += f", {count} {rule[count]}"
     return words + (", expired" if rule["expired"] else "")
 
 
 def _rule_words(rule: Fields, known: Mapping[str, Sequence[OptionFields]]) -> str:
     behavior = rule["behavior"]
-    fields = {name: value for name, value in rule.items() if name not in {*_COUNTS, "behavior", "name"}}
+    fields = {name: value for name, value in rule.items() if name not in {*COUNTS, "behavior", "name"}}
     return _words(behavior, _unusual(fields, known.get(behavior, [])))
 
 
@@ -124,7 +131,9 @@ def rule_remove(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
 
 def toxic_add(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
     """The short form."""
-    return f'Toxic "{client.add_toxic(_short_form(chosen.words)).name}" added'
+    with _advice(_CONFLICT, "remove that with `vaurienctl toxic remove`, or give this one another name"):
+        name = client.add_toxic(_short_form(chosen.words)).name
+    return f'Toxic "{name}" added'
 
 
 def toxic_list(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
@@ -180,7 +189,8 @@ def links(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
 
 def kill(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
     """One, or all."""
-    killed = client.kill(chosen.link, chosen.how)
+    with _advice(_NOT_FOUND, "`vaurienctl links` shows those that there are"):
+        killed = client.kill(chosen.link, chosen.how)
     return f"{killed} link{'' if killed == 1 else 's'} ended"
 
 
@@ -198,26 +208,36 @@ def scenario_show(client: Client, chosen: argparse.Namespace, rest: Rest) -> str
 def scenario_start(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
     """The file is read here, and sent."""
     try:
-        with open(chosen.file, encoding="utf-8") as stream:
-            text = stream.read()
+        text = _text_of(chosen.file)
     except (OSError, UnicodeDecodeError) as error:
         raise VaurienError(f"{chosen.file}: {getattr(error, 'strerror', None) or error}") from error
     return _status(client.set_scenario(text))
 
 
+def _text_of(path: str) -> str:
+    """What a file says, or standard input where it is called ``-``."""
+    if path == "-":
+        return sys.stdin.read()
+    with open(path, encoding="utf-8") as stream:
+        return stream.read()
+
+
 def scenario_pause(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
     """Its time stands still."""
-    return _status(client.pause_scenario())
+    with _advice(_CONFLICT, _START):
+        return _status(client.pause_scenario())
 
 
 def scenario_resume(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
     """It goes on."""
-    return _status(client.resume_scenario())
+    with _advice(_CONFLICT, _START):
+        return _status(client.resume_scenario())
 
 
 def scenario_stop(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
     """It ends."""
-    client.stop_scenario()
+    with _advice(_NOT_FOUND, _START):
+        client.stop_scenario()
     return "Scenario stopped"
 
 
@@ -244,6 +264,18 @@ def journal(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
 
 
 # Words.
+
+
+@contextmanager
+def _advice(status: int, advice: str) -> Iterator[None]:
+    """Where the server refuses with this status, say what to do here rather than over HTTP."""
+    try:
+        yield
+    except VaurienError as error:
+        if error.status != status:
+            raise
+        what = str(error).partition("; ")[0]
+        raise VaurienError(f"{what}; {advice}", status) from error
 
 
 def _short_form(words: Sequence[str]) -> str:

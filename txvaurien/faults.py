@@ -15,7 +15,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -23,7 +24,7 @@ from msgspec import Meta
 from txvaurien.actions import ACTIONS, Action
 from txvaurien.errors import ConfigError
 from txvaurien.model import Hook
-from txvaurien.options import Declared, build, options_of, plain_values, unknown, values_of
+from txvaurien.options import Declared, build, options_of, plain_values, unknown
 from txvaurien.plan import STREAMS, PlacedToxic, Plan
 from txvaurien.rulefields import RULE_FIELDS, RULE_OPTIONS, describe_fields, read_fields, read_name
 from txvaurien.rules import Activation, Rule
@@ -34,6 +35,17 @@ if TYPE_CHECKING:
     from txvaurien.protocols.base import WireProtocol
 
 Fault = Rule | PlacedToxic | Action
+FaultT = TypeVar("FaultT", Rule, PlacedToxic, Action)
+
+#: For each kind of fault, what its first word is the name of, and an example.
+_KINDS: Mapping[type, tuple[str, str]] = MappingProxyType(
+    {
+        Rule: ("behavior", "error kind=readonly verb=SET"),
+        PlacedToxic: ("toxic", "latency latency=200"),
+        Action: ("action", "slow_accept delay=100"),
+    }
+)
+_ANY = ("fault", "error kind=readonly verb=SET")
 
 _CONNECT = frozenset({Hook.CONNECT})
 _DIRECTIONS = {stream: direction for direction, stream in STREAMS.items()}
@@ -144,13 +156,27 @@ class FaultReader:
         name = _taken(given, "action", "action", ACTIONS, prefix)
         return build(ACTIONS[name], given, where=prefix, text=text)
 
-    def read(self, words: str, *, where: str, share: float = 1.0) -> Fault:
+    def read_only(self, kind: type[FaultT], words: str, *, where: str) -> FaultT:
+        """Read the short form of one kind of fault.
+
+        :raises ConfigError: as `read`, or it is of another kind.
+        """
+        fault = self.read(words, where=where, kind=kind)
+        if not isinstance(fault, kind):
+            what, _ = _KINDS[kind]
+            names = f"the {what}s are: {', '.join(sorted(self._names(what)))}"
+            raise ConfigError(where, f"its first word names no {what}", names)
+        return fault
+
+    def read(self, words: str, *, where: str, share: float = 1.0, kind: type[Fault] | None = None) -> Fault:
         """Read the short form; its first word says what it is.
 
         :param share: the probability of a rule, the toxicity of a toxic; actions have none.
+        :param kind: what is expected, for what is said of an unknown name; others are read all the same.
         :raises ConfigError: as `rule`, `toxic` and `action`, or not of that form.
         """
-        name, fields = _short_form(words, where)
+        what, example = _ANY if kind is None else _KINDS[kind]
+        name, fields = _short_form(words, where, example)
         if name in self.registry.behaviors:
             _add_share(fields, "probability", share, where)
             return self.rule({"behavior": name, **fields}, where=where, text=True)
@@ -158,18 +184,25 @@ class FaultReader:
             _add_share(fields, "toxicity", share, where)
             return self.toxic({"type": name, **fields}, where=where, text=True)
         if name not in ACTIONS:
-            every = [*self.registry.behaviors, *self.registry.toxics, *ACTIONS]
-            raise unknown("fault", name, every, where=where)
+            raise unknown(what, name, self._names(what), where=where)
         if share < 1.0:
             raise ConfigError(
                 where, f"{name!r} is done to the whole proxy, not to a share", "leave the share out"
             )
         return self.action({"action": name, **fields}, where=where, text=True)
 
+    def _names(self, what: str) -> list[str]:
+        known: dict[str, Iterable[str]] = {
+            "behavior": self.registry.behaviors,
+            "toxic": self.registry.toxics,
+            "action": ACTIONS,
+        }
+        return [name for each in known for name in known[each] if what in {each, "fault"}]
+
 
 def describe_rule(rule: Rule) -> dict[str, Any]:
     """A rule as JSON has it: all options of its behavior, and the fields that it was given."""
-    return {"behavior": rule.behavior.name, **_plain(rule.behavior), **describe_fields(rule)}
+    return {"behavior": rule.behavior.name, **plain_values(rule.behavior), **describe_fields(rule)}
 
 
 def describe_toxic(placed: PlacedToxic) -> dict[str, Any]:
@@ -179,18 +212,13 @@ def describe_toxic(placed: PlacedToxic) -> dict[str, Any]:
         "type": placed.toxic.name,
         "stream": placed.stream,
         "toxicity": placed.toxicity,
-        "attributes": _plain(placed.toxic),
+        "attributes": plain_values(placed.toxic),
     }
 
 
 def describe_action(action: Action) -> dict[str, Any]:
     """An action as JSON has it, with all of its options."""
-    return {"action": action.name, **_plain(action)}
-
-
-def _plain(declared: Declared) -> dict[str, Any]:
-    plain: dict[str, Any] = msgspec.to_builtins(values_of(declared), enc_hook=repr)
-    return plain
+    return {"action": action.name, **plain_values(action)}
 
 
 def _prefix(where: str) -> str:
@@ -243,19 +271,17 @@ def _check_names(what: str, given: Iterable[str], names: Iterable[str], prefix: 
             raise unknown(what, name, known, where=f"{prefix}{name}", of=of)
 
 
-def _short_form(words: str, where: str) -> tuple[str, dict[str, object]]:
+def _short_form(words: str, where: str, example: str) -> tuple[str, dict[str, object]]:
     try:
         name, *pairs = shlex.split(words)
     except ValueError as error:
         what = f"{words!r} cannot be read ({error})" if words.strip() else "there is no fault"
-        raise ConfigError(where, what, "write for example: error kind=readonly verb=SET") from None
+        raise ConfigError(where, what, f"write for example: {example}") from None
     fields: dict[str, object] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
-            raise ConfigError(
-                where, f"{pair!r} is not FIELD=VALUE", "write for example: delay sleep=2 verb=GET"
-            )
+            raise ConfigError(where, f"{pair!r} is not FIELD=VALUE", f"write for example: {example}")
         if key in fields:
             raise ConfigError(f"{_prefix(where)}{key}", "it stands twice", "say it once")
         fields[key] = value

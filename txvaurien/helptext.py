@@ -19,6 +19,7 @@ GROUPS: Sequence[tuple[str, tuple[str, ...]]] = (
     ("Where", ("proxy", "backend", "no-proxy", "backlog")),
     ("What goes wrong", ("protocol", "behavior", "rule", "toxic", "scenario", "seed", "max-active-faults")),
     ("Limits", ("timeout", "idle-timeout", "pool-max-size", "pool-timeout", "on-desync")),
+    ("Speed", ("workers", "busy-poll")),
     ("Live control", ("http", "http-host", "http-port")),
     ("Log", ("log-level", "log-output", "journal", "journal-size", "journal-keep")),
 )

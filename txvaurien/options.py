@@ -5,7 +5,7 @@ A behavior or a protocol subclasses `Declared`::
     class Delay(Behavior):
         '''Wait before going on.'''
         name: ClassVar[str] = "delay"
-        sleep: Annotated[float, Meta(ge=0, le=DAY, description="seconds to wait")] = 1.0
+        sleep: Annotated[float, SECONDS, Meta(ge=0, le=DAY, description="seconds to wait")] = 1.0
 
 From the fields come the flags of the command line, the INI options, the JSON
 body and its validation, schemas and the tables of the docs. msgspec does the
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -27,12 +28,18 @@ import msgspec
 from msgspec import Meta
 
 from txvaurien.errors import ConfigError
+from txvaurien.times import seconds_of, seconds_with_unit
 
 #: An upper bound for every option that is a time: a day, in seconds.
 DAY = 86400.0
 
+#: Marks an option that is a number of seconds: as a text it may have a unit, such as ``1m30s``.
+SECONDS = Meta(extra_json_schema={"unit": "seconds"})
+
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
+# A number that begins with its decimal point: msgspec takes none of these.
+_POINT = re.compile(r"^(?P<sign>-?)\.(?=\d)")
 
 
 class Declared(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +53,10 @@ DeclaredT = TypeVar("DeclaredT", bound=Declared)
 
 @dataclass(frozen=True)
 class Option:
-    """One declared option, as help texts, forms and tables need it."""
+    """One declared option, as help texts, forms and tables need it.
+
+    :param unit: ``seconds`` for a time, else ``""``.
+    """
 
     attribute: str
     type: Any
@@ -55,6 +65,7 @@ class Option:
     choices: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
+    unit: str = ""
 
     @property
     def name(self) -> str:
@@ -79,7 +90,7 @@ class Option:
             words += f" of at least {_bound(self.minimum)}"
         elif self.maximum is not None:
             words += f" of at most {_bound(self.maximum)}"
-        return words
+        return f"{words}, in seconds, or a time such as 500ms or 1m30s" if self.unit else words
 
 
 def options_of(declared: type[Declared]) -> tuple[Option, ...]:
@@ -125,14 +136,30 @@ def build(
 
 def convert(option: Option, value: object, *, where: str, text: bool = False) -> object:
     """Check one value, and convert it if it is a text."""
-    if text and option.kind == "bool" and isinstance(value, str):
-        value = _boolean(value)
+    meant = _meant(option, value, text) if isinstance(value, str) else value
     try:
-        converted: object = msgspec.convert(value, option.type, strict=not text)
+        converted: object = msgspec.convert(meant, option.type, strict=not text)
     except msgspec.ValidationError:
         shown = value if isinstance(value, str) else msgspec.json.encode(value).decode()
         raise ConfigError(where, f"{shown!r} will not do", f"it must be {option.allowed}") from None
     return converted
+
+
+def _meant(option: Option, value: str, text: bool) -> object:
+    """What a text stands for; the text itself if it is for msgspec to say, or stands for nothing.
+
+    :param text: numbers are texts; else only a time with its unit is one.
+    """
+    if option.unit:
+        seconds = seconds_of(value) if text else seconds_with_unit(value)
+        return value if seconds is None else _whole(seconds) if option.kind == "int" else seconds
+    if text and option.kind == "bool":
+        return _boolean(value)
+    return _POINT.sub(r"\g<sign>0.", value, count=1) if text and option.kind == "float" else value
+
+
+def _whole(seconds: float) -> float | int:
+    return int(seconds) if seconds.is_integer() else seconds
 
 
 def unknown(what: str, name: str, choices: Iterable[str], *, where: str = "", of: str = "") -> ConfigError:
@@ -182,6 +209,7 @@ def _option(field: msgspec.structs.FieldInfo) -> Option:
         choices=choices,
         minimum=next((meta.ge for meta in metas if meta.ge is not None), None),
         maximum=next((meta.le for meta in metas if meta.le is not None), None),
+        unit="seconds" if SECONDS in metas else "",
     )
 
 

@@ -10,14 +10,15 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from ipaddress import ip_network
+from ipaddress import IPv4Network, ip_network
 from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
 
 from txvaurien.errors import ConfigError
-from txvaurien.options import DAY, Declared, Option, convert, options_of
+from txvaurien.options import DAY, SECONDS, Declared, Option, convert, options_of
 from txvaurien.rules import EVERY, Network, Rule, Span
+from txvaurien.times import seconds_of
 
 #: The largest count.
 MOST = 2**53
@@ -25,8 +26,10 @@ MOST = 2**53
 #: The longest name.
 NAME_LENGTH = 100
 
+#: How many bits stand before an IPv4 address that is written as IPv6.
+_MAPPED = 96
+
 _LABEL = re.compile(r"u?(?:0|[1-9][0-9]*)")
-_SPAN = re.compile(r"(?P<low>[^.<>=]+(?:\.[0-9]+)?)?\s*\.\.\s*(?P<high>[^.<>=]+(?:\.[0-9]+)?)?")
 _BEYOND = re.compile(r"(?P<sign>[<>]=?)\s*(?P<limit>.+)")
 
 Texts = str | list[str]
@@ -47,7 +50,7 @@ class RuleFields(Declared, frozen=True, kw_only=True):
         Texts, Meta(description="only these clients, addresses or networks with commas between them")
     ] = ""
     link_age: Annotated[
-        str, Meta(description="only links that are so old, in seconds: >60, <10 or 10..60")
+        str, Meta(description="only links that are so old, in seconds: >60, <500ms or 10..1m")
     ] = ""
     message: Annotated[
         str | int, Meta(description="only these of the exchanges of a link: 3, 3..5, >10 or <4")
@@ -63,7 +66,8 @@ class RuleFields(Declared, frozen=True, kw_only=True):
         Literal["proxy", "link"], Meta(description="whether it counts over all links or for each of them")
     ] = "proxy"
     lifetime: (
-        Annotated[float, Meta(ge=0.001, le=DAY, description="seconds after which it fires no more")] | None
+        Annotated[float, SECONDS, Meta(ge=0.001, le=DAY, description="seconds after which it fires no more")]
+        | None
     ) = None
     title: Annotated[str, Meta(description="what it is called")] = ""
 
@@ -179,13 +183,21 @@ def _clients(value: Texts, where: str) -> tuple[Network, ...]:
 
 def _client(text: str, where: str) -> Network:
     try:
-        return ip_network(text.strip("[]"), strict=False)
+        return _unmapped(ip_network(text.strip("[]"), strict=False))
     except ValueError:
         raise ConfigError(
             where,
             f"{text!r} is neither an address nor a network",
             "write for example 127.0.0.1, 10.0.0.0/8 or fd00::/8",
         ) from None
+
+
+def _unmapped(network: Network) -> Network:
+    """An IPv4 network that is written as IPv6 (RFC 4291, 2.5.5.2) is the one that clients come from."""
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is None or network.prefixlen < _MAPPED:
+        return network
+    return IPv4Network((mapped, network.prefixlen - _MAPPED))
 
 
 def _places(value: Texts, where: str) -> frozenset[tuple[int, str]]:
@@ -206,7 +218,7 @@ def _place(text: str, where: str) -> tuple[int, str]:
 
 def _ages(value: str, where: str) -> Span:
     """Both ends are within: nobody can tell an age of 60 s from one just above it."""
-    allowed = "write for example >60, <10 or 10..60, in seconds"
+    allowed = "write for example >60, <500ms or 10..1m30s; without a unit it is seconds"
     span = _span(value, where, _seconds, 0.0, allowed)
     if span.low == span.high:
         raise ConfigError(where, f"{value!r} is a moment that no link is ever met at", allowed)
@@ -242,18 +254,17 @@ def _beyond(text: str, number: Callable[[str], float], step: float) -> Span | No
 
 
 def _between(text: str, number: Callable[[str], float]) -> Span:
-    match = _SPAN.fullmatch(text)
-    if match is None:
+    low, dots, high = (part.strip() for part in text.partition(".."))
+    if not dots:
         return Span(number(text), number(text))
-    if match["low"] is None and match["high"] is None:
+    if not low and not high:
         raise ValueError
-    low = number(match["low"]) if match["low"] else 0
-    return Span(low, number(match["high"]) if match["high"] else math.inf)
+    return Span(number(low) if low else 0, number(high) if high else math.inf)
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0.0 <= seconds < math.inf:
+    seconds = seconds_of(text)
+    if seconds is None or seconds == math.inf:
         raise ValueError
     return seconds
 

@@ -23,18 +23,8 @@ from txvaurien.faults import Fault
 from txvaurien.options import unknown
 from txvaurien.plan import PlacedToxic
 from txvaurien.rules import Rule
-from txvaurien.steptext import (
-    TIMES,
-    count_of,
-    exact,
-    only,
-    pairs,
-    read_time,
-    share_of,
-    time_text,
-    without_comment,
-    without_tail,
-)
+from txvaurien.steptext import count_of, only, pairs, share_of, without_comment, without_tail
+from txvaurien.times import TIMES, exact, read_time, time_text
 
 #: How often steps may begin in one round, all together.
 MOST_SPANS = 10_000

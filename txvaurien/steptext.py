@@ -1,4 +1,4 @@
-"""The words of a scenario's lines: times, shares, comments, and what stands behind a fault."""
+"""The words of a scenario's lines: shares, comments, and what stands behind a fault."""
 
 from __future__ import annotations
 
@@ -8,44 +8,10 @@ from collections.abc import Sequence
 
 from txvaurien.errors import ConfigError
 
-#: The longest time, in seconds.
-LONGEST = 1000 * 3600.0
-
-#: How times are written.
-TIMES = "write for example 500ms, 1.5s, 2m or 1m30s"
-
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_TIME = re.compile("".join(rf"(?:(?P<{unit}>\d+(?:\.\d+)?){unit}(?![a-z]))?" for unit in _UNITS), re.ASCII)
-_PERCENT = re.compile(r"(\d+(?:\.\d+)?)%", re.ASCII)
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?|\.\d+)%", re.ASCII)
 # Everything up to a # that begins a word outside of quotes.
 _BEFORE_COMMENT = re.compile(r"""(?:[^'"\\#]|\\.|'[^']*'|"(?:[^"\\]|\\.)*"|(?<!\s)#)*(?=\#|$)""")
 _TAIL = ("for", "on")
-
-
-def read_time(text: str, where: str) -> float:
-    """Seconds, of ``500ms``, ``1.5s``, ``2m``, ``1h`` or ``1m30s``; ``0`` needs no unit.
-
-    :raises ConfigError: not of that form, or more than 1000 hours.
-    """
-    match = _TIME.fullmatch(text)
-    if text != "0" and (match is None or not text):
-        raise ConfigError(where, f"{text!r} is not a time", TIMES)
-    parts = match.groupdict() if match else {}
-    seconds = sum(float(number) * _UNITS[unit] for unit, number in parts.items() if number)
-    if seconds > LONGEST:
-        raise ConfigError(where, f"{text!r} is too long", "the longest time is 1000h")
-    return exact(seconds)
-
-
-def time_text(seconds: float) -> str:
-    """Seconds as the tables show them: ``10.0s``, ``0.125s``."""
-    whole, _, part = f"{seconds:.3f}".partition(".")
-    return f"{whole}.{part.rstrip('0') or '0'}s"
-
-
-def exact(seconds: float) -> float:
-    # Times are written in decimals: three times 0.1 s has to be 0.3 s, or spans that touch would overlap.
-    return round(seconds, 6)
 
 
 def without_comment(line: str) -> str:

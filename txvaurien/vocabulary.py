@@ -27,6 +27,9 @@ RESET = "/reset"
 _TIMED_OUT = 408
 _NOT_FOUND = 404
 
+#: What a rule says beside its fields: what it has counted. Whoever sends a rule may leave it in.
+COUNTS = ("matched", "fired", "capped", "misfired", "misfire", "expired")
+
 #: The port of the control server, where nobody says otherwise.
 DEFAULT_PORT = 8080
 

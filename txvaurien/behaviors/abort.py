@@ -9,7 +9,7 @@ from msgspec import Meta
 from txvaurien.behaviors.base import Behavior
 from txvaurien.exchange import LiveExchange
 from txvaurien.model import Side
-from txvaurien.options import DAY
+from txvaurien.options import DAY, SECONDS
 
 
 class Abort(Behavior, frozen=True, kw_only=True):
@@ -24,6 +24,7 @@ class Abort(Behavior, frozen=True, kw_only=True):
     wait: Annotated[bool, Meta(description="cut only when the backend has answered in full")] = False
     linger: Annotated[
         float,
+        SECONDS,
         Meta(gt=0, le=DAY, description="seconds that the backend's connection is kept at most"),
     ] = 30.0
 

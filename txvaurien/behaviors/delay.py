@@ -11,7 +11,7 @@ from txvaurien.behaviors.base import Behavior
 from txvaurien.distributions import Distribution, draw_wait
 from txvaurien.exchange import LiveExchange
 from txvaurien.model import Hook
-from txvaurien.options import DAY
+from txvaurien.options import DAY, SECONDS
 from txvaurien.protocols.base import WireProtocol
 
 
@@ -20,7 +20,7 @@ class Delay(Behavior, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "delay"
 
-    sleep: Annotated[float, Meta(ge=0, le=DAY, description="seconds to wait")] = 1.0
+    sleep: Annotated[float, SECONDS, Meta(ge=0, le=DAY, description="seconds to wait")] = 1.0
     before: Annotated[
         bool,
         Meta(
@@ -29,7 +29,7 @@ class Delay(Behavior, frozen=True, kw_only=True):
         ),
     ] = True
     jitter: Annotated[
-        float, Meta(ge=0, le=DAY, description="seconds by which the wait may differ from sleep")
+        float, SECONDS, Meta(ge=0, le=DAY, description="seconds by which the wait may differ from sleep")
     ] = 0.0
     distribution: Annotated[
         Distribution,

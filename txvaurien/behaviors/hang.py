@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from txvaurien.behaviors.base import Behavior
 from txvaurien.exchange import LiveExchange
-from txvaurien.options import DAY
+from txvaurien.options import DAY, SECONDS
 
 
 class Hang(Behavior, frozen=True, kw_only=True):
@@ -20,7 +20,7 @@ class Hang(Behavior, frozen=True, kw_only=True):
     name: ClassVar[str] = "hang"
 
     timeout: Annotated[
-        float, Meta(ge=0, le=DAY, description="seconds after which the link is closed; 0 for never")
+        float, SECONDS, Meta(ge=0, le=DAY, description="seconds after which the link is closed; 0 for never")
     ] = 0.0
 
     async def on_before_handle(self, exchange: LiveExchange) -> bool:

@@ -35,7 +35,11 @@ class ActionsTests(FaultCase):
         self.assertIn("did you mean 'deaf'?", self.refused("POST", "/actions/daef", b"", 404)[2])
         self.assertIn("no standing action 'deaf'", self.refused("DELETE", "/actions/deaf", b"", 404)[2])
         self.assertEqual(self.refused("POST", "/actions/kill_idle", {"idle": 0})[1], "idle")
-        self.assertEqual(self.refused("POST", "/actions", {"action": "delay"})[1], "action")
+        said = self.refused("POST", "/actions", {"action": "delay"})
+        self.assertEqual(said[:2], ("body", "action"))
+        self.assertIn("its first word names no action; the actions are: deaf, disable,", said[2])
+        said = self.refused("POST", "/actions", {"action": ""})
+        self.assertEqual(said[2], 'it must be a text such as "slow_accept delay=100"')
         # Nothing listens here.
         self.assertIn("ProxyService", self.refused("POST", "/actions/deaf")[2])
 

@@ -72,6 +72,16 @@ class PutBehaviorTests(ControlCase):
         self.put({"name": "5:error, 10:delay"})
         self.assertEqual(self.proxy.plan.mix_text, "5:error,10:delay")
 
+    def test_a_mix_as_text(self) -> None:
+        """Where a mix stands it may be the text of one, too."""
+        self.put({"mix": "5:error, 10:delay"})
+        self.assertEqual(self.proxy.plan.mix_text, "5:error,10:delay")
+
+    def test_times(self) -> None:
+        """What is a number of seconds may be a text with a unit."""
+        self.put({"name": "delay", "sleep": "1m30s"})
+        self.assertEqual(self.proxy.plan.mix[0].rule.behavior, Delay(sleep=90.0))
+
     def test_a_mix_with_options(self) -> None:
         """Each behavior of a mix has its percentage and its options."""
         error = {"percent": 5, "name": "error", "options": {"inject": True}}
@@ -188,7 +198,9 @@ class RefusedBehaviorTests(ControlCase):
         """Each part of a mix is checked, and the error says which part it is."""
         clash = {"inject": True, "garbage": True}
         cases: list[tuple[object, str]] = [
-            ("delay", "mix"),
+            ("dely", "mix"),
+            ("5:delay,10", "mix"),
+            (5, "mix"),
             (None, "mix"),
             (["delay"], "mix[0]"),
             ([{"percent": 5, "name": "dummy"}, 5], "mix[1]"),
@@ -228,6 +240,7 @@ class BehaviorsTests(ControlCase):
             "choices": [],
             "minimum": 0,
             "maximum": 86400,
+            "unit": "seconds",
         }
         self.assertEqual(said["options"]["delay"][0], sleep)
         distribution = said["options"]["delay"][3]

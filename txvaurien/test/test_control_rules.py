@@ -16,8 +16,8 @@ class RulesTests(FaultCase):
         (rule,) = self.proxy.plan.rules
         self.assertEqual((rule.behavior, rule.verbs, rule.times), (Delay(sleep=2.0), {"SET"}, 2))
         self.assertEqual((said["name"], said["verb"], said["sleep"]), ("delay-1", ["SET"], 2.0))
-        counts = (said["matched"], said["fired"], said["capped"], said["expired"])
-        self.assertEqual(counts, (0, 0, 0, False))
+        counts = [said[count] for count in ("matched", "fired", "capped", "misfired", "expired")]
+        self.assertEqual(counts, [0, 0, 0, 0, False])
 
     def test_short_form(self) -> None:
         """A rule may be written as on the command line."""
@@ -25,7 +25,21 @@ class RulesTests(FaultCase):
         self.assertEqual(self.names(), ["mine"])
         self.assertEqual(self.refused("POST", "/rules", {"rule": "latency"})[:2], ("body", "rule"))
         self.assertEqual(self.refused("POST", "/rules", {"rule": "delay", "times": 2})[1], "times")
-        self.assertIn("it must be a text", self.refused("POST", "/rules", {"rule": 5})[2])
+        said = self.refused("POST", "/rules", {"rule": "latency"})[2]
+        self.assertEqual(said, "its first word names no behavior; the behaviors are: delay, error, hang")
+        said = self.refused("POST", "/rules", {"rule": 5})[2]
+        self.assertEqual(said, 'it must be a text such as "error kind=readonly verb=SET"')
+
+    def test_what_get_says(self) -> None:
+        """A rule can be sent again as it was told, with its counters, which are passed over."""
+        added = self.ask("POST", "/rules", {"rule": "delay sleep=0 verb=GET after=1 for=1m"}, 201)
+        client, _ = self.memory.pair()
+        client.says(b"GET a\nGET b\n")
+        said = self.ask("GET", "/rules/delay-1")
+        self.assertEqual((said["matched"], said["fired"]), (2, 1))
+        self.assertEqual(self.ask("PATCH", "/rules/delay-1", said), added)
+        self.ask("DELETE", "/rules/delay-1")
+        self.assertEqual(self.ask("POST", "/rules", said, 201), added)
 
     def test_position(self) -> None:
         """By default a rule comes last; its place can be chosen."""

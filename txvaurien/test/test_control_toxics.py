@@ -31,7 +31,12 @@ class ToxicsTests(FaultCase):
         self.ask("POST", "/toxics", {"toxic": "latency latency=5 stream=upstream toxicity=0.5"})
         (placed,) = self.proxy.plan.toxics
         self.assertEqual((placed.name, placed.toxicity), ("latency_upstream", 0.5))
-        self.assertEqual(self.refused("POST", "/toxics", {"toxic": "delay"})[1], "toxic")
+        said = self.refused("POST", "/toxics", {"toxic": "delay"})
+        self.assertEqual(
+            said, ("body", "toxic", "its first word names no toxic; the toxics are: latency, pause")
+        )
+        said = self.refused("POST", "/toxics", {"toxic": 5})
+        self.assertEqual(said[2], 'it must be a text such as "latency latency=200"')
 
     def test_standing_links(self) -> None:
         """It holds on links that were there before, and removing it lets go of what it held: 204."""

@@ -37,6 +37,28 @@ class PlanTests(FaultCase):
         self.ask("PUT", "/plan", said)
         self.assertEqual(self.ask("GET", "/plan"), said)
 
+    def test_what_rules_say(self) -> None:
+        """Rules are taken with the counters that GET /rules shows; they keep what they have counted."""
+        self.ask("PUT", "/plan", _PLAN)
+        client, _ = self.memory.pair()
+        client.says(b"GET a\n")
+        said = self.ask("GET", "/rules")
+        self.ask("PUT", "/plan", said)
+        self.assertEqual(self.ask("GET", "/rules"), said)
+        self.assertEqual(said["rules"][0]["fired"], 1)
+
+    def test_short_forms(self) -> None:
+        """Rules and toxics may be written as on the command line, and so may the mix."""
+        rules = ["delay sleep=.5 name=slow", {"behavior": "hang"}]
+        toxics = ["latency latency=5 toxicity=.5"]
+        self.ask("PUT", "/plan", {"mix": "5:error,10:delay", "rules": rules, "toxics": toxics})
+        said = self.ask("GET", "/plan")
+        self.assertEqual(
+            [(each["percent"], each["name"]) for each in said["mix"]], [(5, "error"), (10, "delay")]
+        )
+        self.assertEqual([rule["name"] for rule in said["rules"]], ["slow", "hang-1"])
+        self.assertEqual((said["rules"][0]["sleep"], said["toxics"][0]["toxicity"]), (0.5, 0.5))
+
     def test_what_stays_goes_on(self) -> None:
         """A rule that the new plan has just so keeps its counters; one that is otherwise begins anew."""
         self.ask("PUT", "/plan", _PLAN)
@@ -55,6 +77,10 @@ class PlanTests(FaultCase):
             ({"rules": [{"behavior": "delay"}, {"behavior": "delay", "sleep": -1}]}, "rules[1].sleep"),
             ({"rules": {"behavior": "delay"}}, "rules"),
             ({"rules": [5]}, "rules"),
+            ({"rules": ["delay", "latency"]}, "rules[1]"),
+            ({"rules": ["delay sleep=-1"]}, "rules[0].sleep"),
+            ({"toxics": ["delay"]}, "toxics[0]"),
+            ({"mix": "5:eror"}, "mix"),
             ({"toxics": [{"type": "x"}]}, "toxics[0].type"),
             ({"toxics": [{"type": "pause"}, {"type": "pause"}]}, "toxic"),
             ({"seed": "x"}, "seed"),
@@ -112,13 +138,14 @@ class ScenarioTests(FaultCase):
         self.assertEqual(self.names(), ["scenario-1"])
 
     def test_stop(self) -> None:
-        """Stopped, or put in place of another, nothing of it is left; stopping twice is no harm."""
+        """Stopped, or put in place of another, nothing of it is left; then there is none to stop."""
         self.ask("PUT", "/scenario", {"scenario": "at 0: delay for 5s"})
         self.ask("PUT", "/scenario", {"scenario": "at 0: hang for 5s"})
         self.assertEqual([rule.behavior.name for rule in self.proxy.plan.rules], ["hang"])
-        for _ in range(2):
-            self.ask("DELETE", "/scenario")
-            self.assertEqual((self.names(), self.ask("GET", "/scenario")), ([], {"state": "none"}))
+        self.ask("DELETE", "/scenario")
+        self.assertEqual((self.names(), self.ask("GET", "/scenario")), ([], {"state": "none"}))
+        problem = self.refused("DELETE", "/scenario", b"", 404)
+        self.assertEqual(problem, ("path", "scenario", "no scenario is played; PUT one first"))
 
     def test_wrong(self) -> None:
         """A mistake names its line, and what is played goes on; what is not played cannot be paused."""
@@ -128,7 +155,8 @@ class ScenarioTests(FaultCase):
         self.assertEqual(problem[1], "scenario:2")
         self.assertEqual(self.names(), ["scenario-1"])
         self.assertEqual(self.refused("PUT", "/scenario", {"text": "x"})[1], "text")
-        self.assertEqual(self.refused("PUT", "/scenario", {})[1], "scenario")
+        problem = self.refused("PUT", "/scenario", {})
+        self.assertEqual(problem, ("body", "scenario", 'it must be a text such as "at 10s: blackout for 5s"'))
 
 
 class JournalTests(FaultCase):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from pathlib import Path
 
 from twisted.internet import reactor
@@ -71,14 +73,33 @@ class FaultCommandTests(TestCase):
         self.assertEqual(
             await self.fails("rule", "remove", "delay-1"), "there is no rule 'delay-1'; the rules are: mine"
         )
+        self.assertEqual(
+            await self.fails("rule", "add", "delay name=mine"),
+            "there is a rule 'mine' already; remove that with `vaurienctl rule remove`,"
+            " or give this one another name",
+        )
         self.assertIn("'slep'", await self.fails("rule", "add", "delay slep=2"))
         self.assertIn("there is no behavior 'dealy'", await self.fails("rule", "add", "dealy"))
+
+    async def test_counts(self) -> None:
+        """Of what a rule has counted all is shown that is not as it should be."""
+        await self.said("rule", "add", "delay name=r")
+        tally = self.proxy.rule("r").tally
+        tally.matched, tally.fired, tally.misfired, tally.capped = 5, 2, 1, 2
+        listed = await self.said("rule", "list")
+        self.assertEqual(listed, "r  fired 2 of 5, misfired 1, capped 2  delay")
 
     async def test_wait(self) -> None:
         """A rule is waited for; in vain, that is an exit status of 1."""
         await self.said("rule", "add", "delay name=r")
         self.assertEqual(
             await self.fails("rule", "wait", "r", "--timeout=0"), "'r' has fired 0 times in 0 seconds, not 1"
+        )
+        for time in ("0s", "0ms"):
+            self.assertIn("in 0 seconds", await self.fails("rule", "wait", "r", "--timeout", time))
+        self.assertEqual(
+            await self.fails("rule", "wait", "r", "--timeout=soon"),
+            "--timeout: 'soon' is not a time; write for example 10, 500ms, 1.5s, 2m or 1m30s",
         )
         activation = self.proxy.rule("r")
         waiting = self.said("rule", "wait", "r", "--times", "1", "--timeout", "60")
@@ -95,6 +116,8 @@ class FaultCommandTests(TestCase):
             "latency_upstream  latency latency=200 jitter=0 distribution=uniform"
             " stream=upstream toxicity=1.0",
         )
+        said = await self.fails("toxic", "add", "latency", "stream=upstream")
+        self.assertIn("already; remove that with `vaurienctl toxic remove`, or give", said)
         said = await self.said("toxic", "remove", "latency_upstream")
         self.assertEqual((said, self.proxy.plan.toxics), ('Toxic "latency_upstream" removed', ()))
 
@@ -105,6 +128,10 @@ class FaultCommandTests(TestCase):
         self.assertEqual(await self.said("action", "start", "half_open"), 'Action "half_open" started')
         self.assertEqual(await self.said("action", "list"), "kill_idle idle=5.0 how=fin\nhalf_open")
         self.assertEqual(await self.said("action", "stop", "half_open"), 'Action "half_open" stopped')
+        self.assertEqual(
+            await self.fails("action", "start", ""),
+            'action: it must be a text such as "slow_accept delay=100"',
+        )
         self.assertEqual(await self.said("reset"), "Every fault removed")
         self.assertEqual(await self.said("action", "list"), "There are no actions")
 
@@ -127,7 +154,10 @@ class FaultCommandTests(TestCase):
         await visitors[0].gone
         self.assertEqual(await self.said("kill"), "1 link ended")
         await visitors[1].gone
-        self.assertIn("there is no link '1'", await self.fails("kill", "1"))
+        self.assertEqual(
+            await self.fails("kill", "1"),
+            "there is no link '1'; `vaurienctl links` shows those that there are",
+        )
 
     def file(self, text: str) -> str:
         """A file with this text."""
@@ -147,11 +177,24 @@ class FaultCommandTests(TestCase):
         self.assertTrue((await self.said("scenario", "resume")).startswith("running: round 1"))
         self.assertEqual(await self.said("scenario", "stop"), "Scenario stopped")
         self.assertEqual(self.proxy.plan.rules, ())
+        for what in ("pause", "resume", "stop"):
+            self.assertEqual(
+                await self.fails("scenario", what),
+                "no scenario is played; start one with `vaurienctl scenario start FILE`",
+            )
         self.assertEqual(
             await self.fails("scenario", "start", "nowhere"), "nowhere: No such file or directory"
         )
         path = self.file("at 0: dealy for 5s\n")
         self.assertIn("scenario:1: there is no fault 'dealy'", await self.fails("scenario", "start", path))
+
+    async def test_scenario_from_standard_input(self) -> None:
+        """Instead of a file there may be a dash."""
+        self.patch(sys, "stdin", io.StringIO("at 0: delay sleep=2 for 90\n"))
+        said = await self.said("scenario", "start", "-")
+        self.assertIn("active: delay sleep=2", said)
+        self.assertEqual([rule.behavior.name for rule in self.proxy.plan.rules], ["delay"])
+        await self.said("scenario", "stop")
 
     async def test_journal(self) -> None:
         """Records are lines of JSON."""

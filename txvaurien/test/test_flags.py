@@ -66,6 +66,15 @@ class ParseArgumentsTests(SynchronousTestCase):
             [("http", "true", "--http"), ("no-proxy", "false", "--no-proxy"), ("help", "true", "--help")],
         )
 
+    def test_yes_or_no(self) -> None:
+        """An option of a protocol or behavior that is yes or no is true where no word follows it."""
+        flag = "--protocol-chatty-keep-alive"
+        name = flag.removeprefix("--")
+        self.assertEqual(self.parse(flag), [(name, "true", flag)])
+        self.assertEqual(self.parse(flag, "--seed", "1")[0], (name, "true", flag))
+        self.assertEqual([text for _, text, _ in self.parse(flag, "-h")], ["true", "true"])
+        self.assertEqual(self.parse(flag, "false", "--http")[0], (name, "false", flag))
+
     def test_retired(self) -> None:
         """Options of Vaurien are read as it read them."""
         parsed = self.parse("--bufsize", "8192", "--stay-connected", "--protocol-tcp-keep-alive")

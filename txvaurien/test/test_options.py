@@ -8,7 +8,7 @@ from msgspec import Meta
 from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.errors import ConfigError
-from txvaurien.options import Declared, build, options_of, summary, unknown, values_of
+from txvaurien.options import SECONDS, Declared, build, options_of, summary, unknown, values_of
 
 
 class Example(Declared, frozen=True, kw_only=True):
@@ -21,6 +21,15 @@ class Example(Declared, frozen=True, kw_only=True):
     how: Literal["fast", "slow"] = "fast"
     text: str = ""
     limit: float | None = None
+
+
+class Timed(Declared, frozen=True, kw_only=True):
+    """Options that are times."""
+
+    name: ClassVar[str] = "timed"
+    wait: Annotated[float, SECONDS, Meta(ge=0, le=100)] = 1.0
+    whole: Annotated[int, SECONDS, Meta(ge=1)] = 1
+    until: Annotated[float, SECONDS, Meta(ge=1)] | None = None
 
 
 class OptionTests(SynchronousTestCase):
@@ -51,6 +60,42 @@ class OptionTests(SynchronousTestCase):
         self.assertEqual((made.sleep_time, made.count, made.limit), (2.5, 3, 4.0))
         for word, value in (("no", False), ("On", True), ("0", False), ("TRUE", True)):
             self.assertIs(build(Example, {"before": word}, text=True).before, value)
+
+    def test_point_first(self) -> None:
+        """A number in a text may begin with its point, if it need not be whole."""
+        for word, value in ((".5", 0.5), ("0.25", 0.25), ("1.", None), (".", None), ("..5", None)):
+            if value is None:
+                self.assertRaises(ConfigError, build, Example, {"sleep-time": word}, text=True)
+            else:
+                self.assertEqual(build(Example, {"sleep-time": word}, text=True).sleep_time, value)
+        self.assertRaises(ConfigError, build, Example, {"sleep-time": "-.5"}, text=True)
+        self.assertEqual(build(Example, {"limit": "-.5"}, text=True).limit, -0.5)
+        self.assertRaises(ConfigError, build, Example, {"count": ".5"}, text=True)
+        self.assertRaises(ConfigError, build, Example, {"sleep-time": ".5"})
+        self.assertEqual(build(Example, {"text": ".5"}, text=True).text, ".5")
+
+    def test_seconds(self) -> None:
+        """A time may have a unit; a number without one is of seconds, and a text only where all are."""
+        for values, text in (
+            ({"wait": "1m30s", "whole": "2m", "until": "1500ms"}, True),
+            ({"wait": "90", "whole": "120", "until": "1.5"}, True),
+            ({"wait": "1m30s", "whole": "2m", "until": "1500ms"}, False),
+            ({"wait": 90, "whole": 120, "until": 1.5}, False),
+        ):
+            self.assertEqual(build(Timed, values, text=text), Timed(wait=90.0, whole=120, until=1.5))
+        self.assertEqual(build(Timed, {"wait": ".5"}, text=True).wait, 0.5)
+        self.assertEqual([option.unit for option in options_of(Timed)], ["seconds"] * 3)
+        self.assertEqual({option.unit for option in options_of(Example)}, {""})
+
+    def test_wrong_seconds(self) -> None:
+        """What is no time, out of bounds, or has no unit in JSON."""
+        allowed = "it must be a number from 0 to 100, in seconds, or a time such as 500ms or 1m30s"
+        texts = ("2m", "1x", "-1", "-1s", "nan", "")
+        for value, text in [*((each, True) for each in texts), ("90", False)]:
+            error = self.assertRaises(ConfigError, build, Timed, {"wait": value}, text=text)
+            self.assertEqual(str(error), f"wait: {value!r} will not do; {allowed}")
+        self.assertRaises(ConfigError, build, Timed, {"whole": "1500ms"}, text=True)
+        self.assertRaises(ConfigError, build, Example, {"sleep-time": "5s"}, text=True)
 
     def test_wrong_values(self) -> None:
         """The place, the value, and what is allowed."""

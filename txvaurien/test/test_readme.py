@@ -99,6 +99,9 @@ class JsonTests(FaultCase):
         """Each is taken."""
         for body in self.bodies("PUT /behavior"):
             self.ask("PUT", "/behavior", body)
+        for body in self.bodies("PUT /plan"):
+            self.ask("PUT", "/plan", body)
+        self.ask("POST", "/reset")
         for number, body in enumerate(self.bodies("POST /rules")):
             # The kind is one of Redis.
             said = json.loads(json.dumps(body).replace("readonly", "any").replace("kind=any ", ""))
