@@ -30,6 +30,10 @@ class Chains:
         chain = self._chains[lane.direction] = Chain(self, lane.direction, pipe)
         chain.follow(wanted)
         self._note()
+        if chain.empty:
+            # Whoever was told of the toxics has taken them away, or ended the link.
+            self._forget(lane.direction)
+            return pipe
         return chain
 
     def way_out(self, lane: Lane, pipe: Pipe) -> Pipe | Chain:

@@ -41,7 +41,8 @@ class Playing:
     async def stop(self) -> None:
         """End what is played; all that it added is gone when this returns."""
         self._stops += 1
-        await self._end()
+        async with self._turn:
+            await self._end()
 
     async def _end(self) -> None:
         player, self.player = self.player, None

@@ -168,7 +168,7 @@ class Proxy:
     def _activate(self, activation: Activation) -> None:
         if activation.rule.lifetime is not None:
             activation.expiry = self.clock.callLater(activation.rule.lifetime, self._expire, activation)
-        self._warn_of_verbs(activation)
+        self.reports.warn_of_verbs(activation)
         if not IStanding.providedBy(activation.rule.behavior):
             return
         behavior: Any = activation.rule.behavior
@@ -179,20 +179,6 @@ class Proxy:
                 except Exception:
                     self.log.failure("behavior {name} failed on a standing link", name=behavior.name)
                     self.event("broken", link, rule=activation.key, why="on_activate failed")
-
-    def _warn_of_verbs(self, activation: Activation) -> None:
-        known = self.protocol.verbs
-        odd = [verb for verb in sorted(activation.rule.verbs) if known and verb not in known]
-        if odd:
-            self.log.warn(
-                "{name}: {rule} is for {verb}, which {protocol} does not have (it has {known});"
-                " is it the right --protocol?",
-                name=self.name,
-                rule=activation.key,
-                verb=odd[0],
-                protocol=self.protocol.name,
-                known=", ".join(known),
-            )
 
     def _expire(self, activation: Activation) -> None:
         """The time of a rule is over: it stays in the plan, and does nothing any more."""

@@ -83,6 +83,22 @@ class Reports:
             why=why,
         )
 
+    def warn_of_verbs(self, activation: Activation) -> None:
+        """A rule may be for a verb that this protocol does not have."""
+        protocol = self._proxy.protocol
+        known = protocol.verbs
+        odd = [verb for verb in sorted(activation.rule.verbs) if known and verb not in known]
+        if odd:
+            self._proxy.log.warn(
+                "{name}: {rule} is for {verb}, which {protocol} does not have (it has {known});"
+                " is it the right --protocol?",
+                name=self._proxy.name,
+                rule=activation.key,
+                verb=odd[0],
+                protocol=protocol.name,
+                known=", ".join(protocol.verbs),
+            )
+
     def toxic_taken(self, link: Link, placed: PlacedToxic) -> None:
         """A toxic has taken one direction of a link."""
         if self.observers:

@@ -260,18 +260,21 @@ class Chain:
                 latest = position
         # Letting go may have ended the link, and the stages with it.
         standing = {place.placed.name: place for place in self._places}
+        new: list[Place] = []
         if not self._closed:
             places = [standing.get(each.name) or Place(self, each) for each in wanted]
+            new = [place for place in places if place.placed.name not in standing]
             self._line_up(places)
-            for place in places:
-                if place.placed.name not in standing and not place.gone:
-                    self.owner.toxic_taken(place.placed)
         for each in wanted:
             place_ = standing.get(each.name)
             if place_ is not None and place_.placed is not each and not place_.gone:
                 place_.placed = each
                 place_.stage.update(each.toxic)
         self._check()
+        for place in new:
+            # The last thing: whoever is told may have the chain follow others.
+            if not place.gone:
+                self.owner.toxic_taken(place.placed)
 
     def _remove(self, place: Place) -> None:
         if place in self._places:

@@ -8,10 +8,18 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.actions import ACTIONS, Action, Deaf, Disable, End, HalfOpen, KillIdle, SlowAccept
+from txvaurien.addresses import parse_backend
+from txvaurien.behaviors.abort import Abort
+from txvaurien.behaviors.hang import Hang
 from txvaurien.errors import ConfigError, ListenError
+from txvaurien.model import Direction
 from txvaurien.options import build, summary
+from txvaurien.plan import PlacedToxic, Plan
+from txvaurien.protocols.tcp import Tcp
 from txvaurien.proxy import Proxy
 from txvaurien.test.memory import MemoryProxy
+from txvaurien.toxics.blackhole import Blackhole
+from txvaurien.toxics.pause import Pause
 
 
 class FakeGate:
@@ -209,6 +217,50 @@ class HalfOpenTests(ActionCase):
         client.says(b"get a\n")
         self.assertEqual((backend.received, client.ended), (b"get a\n", ""))
 
+    def test_paused_client(self) -> None:
+        """A client that was read no further, for whatever reason, is read again, and what it says is lost."""
+        held = MemoryProxy(Hang())
+        for memory, stuffed in ((self.memory, True), (held, False)):
+            client, backend = memory.pair()
+            backend.stuffed = stuffed
+            while client.reading:
+                client.says(b"quiet " + b"x" * 100_000 + b"\n")
+            self.successResultOf(Deferred.fromCoroutine(memory.proxy.actions.start(HalfOpen())))
+            self.assertTrue(client.reading)
+            client.says(b"get b\n")
+            client.fins()
+            backend.drains()
+            self.assertNotIn(b"get b", backend.received)
+            memory.pass_time(5)
+            self.assertEqual(memory.links, {})
+
+    def test_lingering_link(self) -> None:
+        """One that is kept for its backend only has nothing left to live for."""
+        self.memory.proxy.set_plan(Plan.only(Abort(linger=30.0), seed=1))
+        client, backend = self.memory.pair()
+        client.says(b"get a\n")
+        client.fins()
+        self.assertEqual((client.ended, backend.ended), ("fin", ""))
+        self.start(HalfOpen())
+        backend.fins()
+        self.memory.pass_time()
+        self.assertEqual((self.memory.links, self.memory.reactor.getDelayedCalls()), ({}, []))
+
+    def test_while_tls_is_agreed_on(self) -> None:
+        """A backend that is there, but not yet ready, is gone like others: the client is not told."""
+        proxy = self.memory.proxy
+        proxy.backend = parse_backend("tls:localhost:6379")
+        client, backend = self.memory.pair()
+        client.says(b"get a\n")
+        self.start(HalfOpen())
+        self.memory.pass_time(0, 60)
+        self.assertEqual((backend.ended, backend.received), ("rst", b""))
+        self.assertEqual((client.received, client.ended, len(self.memory.links)), (b"", "", 1))
+        self.assertEqual(self.memory.named("backend-refused"), [])
+        self.stop("half_open")
+        self.memory.pass_time()
+        self.assertEqual((client.ended, self.memory.links), ("rst", {}))
+
 
 class KillIdleTests(ActionCase):
     """Links that say nothing are cut."""
@@ -245,6 +297,21 @@ class KillIdleTests(ActionCase):
         self.assertEqual(client.ended, "")
         self.memory.pass_time(0.2)
         self.assertEqual(client.ended, "fin")
+
+    def test_both_sides_ended(self) -> None:
+        """A link that is there only for what a toxic holds is idle like others."""
+        for toxic in (Pause(), Blackhole()):
+            for direction in Direction:
+                memory = MemoryProxy(Plan(toxics=(PlacedToxic(toxic, direction),), seed=1), Tcp())
+                client, backend = memory.pair()
+                client.says(b"get a\n")
+                backend.says(b"a\n")
+                client.fins()
+                backend.fins()
+                self.assertEqual(len(memory.links), 1)
+                self.successResultOf(Deferred.fromCoroutine(memory.proxy.actions.start(KillIdle(idle=10))))
+                memory.pass_time(10.1, 5)
+                self.assertEqual((memory.links, client.ended, backend.ended), ({}, "fin", "fin"))
 
     def test_one_timer(self) -> None:
         """A hundred links that fall due one after the other cost one timer, and few rounds."""

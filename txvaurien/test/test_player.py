@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -170,6 +170,7 @@ class TimeTests(PlayerCase):
         self.assertEqual(len({id(fault) for fault in self.stage.added}), 4)
         self.assertEqual([fault.name for fault in self.stage.added], ["scenario-1", "scenario-2"] * 2)
 
+    @settings(deadline=None)
     @given(
         st.lists(st.tuples(st.integers(0, 50), st.integers(1, 20)), min_size=1, max_size=6),
         st.lists(st.integers(1, 2000).map(lambda ticks: ticks / 64), max_size=20),
