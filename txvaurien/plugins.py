@@ -3,16 +3,17 @@
 They are found in one way: the entry points ``txvaurien.protocols``,
 ``txvaurien.behaviors`` and ``txvaurien.toxics``, where ours are listed as well. A
 class that an INI section names with ``callable`` is added to the registry that is
-made for that configuration, and to no other.
+made for that configuration, and to no other. What nobody asks for is not imported:
+a proxy is started for a single test, and reads one protocol out of many.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
-from typing import Any
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, TypeVar
 
 from twisted.logger import Logger
 from zope.interface.verify import verifyClass
@@ -25,6 +26,7 @@ from txvaurien.options import Declared, build, options_of, unknown
 from txvaurien.protocols.base import WireProtocol
 from txvaurien.rulefields import RULE_FIELDS
 from txvaurien.toxics.base import Toxic
+from txvaurien.vocabulary import COUNTS
 
 log = Logger()
 
@@ -32,18 +34,80 @@ log = Logger()
 TOXIC_FIELDS = frozenset({"type", "name", "stream", "toxicity", "attributes"})
 
 
+DeclaredT = TypeVar("DeclaredT", bound=Declared)
+
+
+class Installed(MutableMapping[str, type[DeclaredT]]):
+    """The plug-ins of one group by name, each imported when it is looked up.
+
+    Whoever goes through the names gets those that can be imported, so that imports all.
+
+    :param group: ``protocols``, ``behaviors`` or ``toxics``.
+    """
+
+    def __init__(self, group: str) -> None:
+        self._group = group
+        self._points = {point.name: point for point in entry_points(group=f"txvaurien.{group}")}
+        self._loaded: dict[str, type[DeclaredT]] = {}
+
+    def names(self) -> set[str]:
+        """All names, also of what turns out not to be importable. Nothing is imported for that."""
+        return {*self._points, *self._loaded}
+
+    def __getitem__(self, name: str) -> type[DeclaredT]:
+        # Taken out at once: what cannot be imported is warned of once.
+        point = self._points.pop(name, None)
+        if point is not None:
+            self._load(point)
+        return self._loaded[name]
+
+    def __setitem__(self, name: str, declared: type[DeclaredT]) -> None:
+        self._points.pop(name, None)
+        self._loaded[name] = declared
+
+    def __delitem__(self, name: str) -> None:
+        if self._points.pop(name, None) is None:
+            del self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([name for name in sorted(self.names()) if name in self])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _load(self, point: EntryPoint) -> None:
+        try:
+            loaded = point.load()
+            _check_options(self._group, loaded, point.value)
+        except Exception as error:
+            # Somebody else's broken plug-in must not keep the proxy from running without it.
+            log.warn(
+                "the plug-in {name} ({path}) cannot be loaded: {error}",
+                name=point.name,
+                path=point.value,
+                error=error,
+            )
+        else:
+            self._loaded[point.name] = loaded
+
+
 @dataclass
 class Registry:
     """What can be named in one configuration."""
 
-    protocols: dict[str, type[WireProtocol]] = field(default_factory=dict)
-    behaviors: dict[str, type[Behavior]] = field(default_factory=dict)
-    toxics: dict[str, type[Toxic]] = field(default_factory=dict)
+    protocols: MutableMapping[str, type[WireProtocol]] = field(default_factory=dict)
+    behaviors: MutableMapping[str, type[Behavior]] = field(default_factory=dict)
+    toxics: MutableMapping[str, type[Toxic]] = field(default_factory=dict)
 
     @classmethod
     def load(cls) -> Registry:
         """A registry of everything that is installed."""
-        return cls(**{group: _installed(group) for group in _KINDS})
+        return cls(Installed("protocols"), Installed("behaviors"), Installed("toxics"))
+
+    def names(self, group: str) -> list[str]:
+        """What may be named in a group; other than going through it this imports nothing."""
+        found = getattr(self, group)
+        return sorted(found.names() if isinstance(found, Installed) else found)
 
     def protocol(
         self, name: str, values: Mapping[str, object] | None = None, *, where: str = "", text: bool = False
@@ -105,28 +169,9 @@ class _Kind:
 
 _KINDS: Mapping[str, _Kind] = {
     "protocols": _Kind(WireProtocol, IWireProtocol),
-    "behaviors": _Kind(Behavior, IBehavior, RULE_FIELDS),
+    "behaviors": _Kind(Behavior, IBehavior, RULE_FIELDS | set(COUNTS)),
     "toxics": _Kind(Toxic, IToxic, TOXIC_FIELDS),
 }
-
-
-def _installed(group: str) -> dict[str, Any]:
-    found = {}
-    for point in entry_points(group=f"txvaurien.{group}"):
-        try:
-            loaded = point.load()
-            _check_options(group, loaded, point.value)
-        except Exception as error:
-            # Somebody else's broken plug-in must not keep the proxy from running without it.
-            log.warn(
-                "the plug-in {name} ({path}) cannot be loaded: {error}",
-                name=point.name,
-                path=point.value,
-                error=error,
-            )
-        else:
-            found[point.name] = loaded
-    return found
 
 
 def _check_options(group: str, found: type[Declared], where: str) -> None:

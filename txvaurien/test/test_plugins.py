@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from importlib.metadata import EntryPoint
 from typing import ClassVar
 
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from txvaurien import plugins
 from txvaurien.behaviors.base import Behavior
 from txvaurien.behaviors.delay import Delay
 from txvaurien.errors import ConfigError
 from txvaurien.interfaces import IBehavior, ISession, IToxic, IWireProtocol
-from txvaurien.plugins import Registry
+from txvaurien.plugins import Installed, Registry
 from txvaurien.protocols.tcp import Tcp
 from txvaurien.toxics.latency import Latency
 
@@ -23,11 +25,73 @@ class Verbose(Behavior, frozen=True, kw_only=True):
     verb: str = ""
 
 
+class Counting(Behavior, frozen=True, kw_only=True):
+    """Has an option of the name of what every rule counts."""
+
+    name: ClassVar[str] = "counting"
+    fired: int = 0
+
+
 class Streaming(Latency, frozen=True, kw_only=True):
     """Has an option that every toxic has."""
 
     name: ClassVar[str] = "streaming"
     stream: str = ""
+
+
+class InstalledTests(SynchronousTestCase):
+    """Entry points that nobody has looked up yet."""
+
+    def setUp(self) -> None:
+        points = {
+            "delay": "txvaurien.behaviors.delay:Delay",
+            "away": "no.such.module:Class",
+            "verbose": f"{__name__}:Verbose",
+        }
+        found = [EntryPoint(name, path, "txvaurien.behaviors") for name, path in points.items()]
+        self.patch(plugins, "entry_points", lambda group: [each for each in found if each.group == group])
+        self.warned: list[str] = []
+        self.patch(plugins, "log", self)
+        self.found: Installed[Behavior] = Installed("behaviors")
+
+    def warn(self, format: str, **values: object) -> None:
+        """In place of the log."""
+        self.warned.append(format.format(**values))
+
+    def test_names(self) -> None:
+        """The names are there before anything is imported, so nothing is warned of."""
+        self.assertEqual(self.found.names(), {"delay", "away", "verbose"})
+        self.assertEqual(Registry.load().names("behaviors"), ["away", "delay", "verbose"])
+        self.assertEqual(self.warned, [])
+
+    def test_broken(self) -> None:
+        """What cannot be imported, or has an option that cannot be, is not there; one warning says why."""
+        self.assertIs(self.found["delay"], Delay)
+        self.assertEqual(self.warned, [])
+        for _ in range(2):
+            self.assertNotIn("away", self.found)
+            self.assertEqual(list(self.found), ["delay"])
+            self.assertEqual(len(self.found), 1)
+        self.assertEqual(len(self.warned), 2)
+        expected = "the plug-in away (no.such.module:Class) cannot be loaded: No module named 'no'"
+        self.assertIn(expected, self.warned)
+        self.assertIn("'verb' cannot be an option", "".join(self.warned))
+
+    def test_unknown(self) -> None:
+        """The error for a broken one is that for an unknown name, with the names that can be used."""
+        error = self.assertRaises(ConfigError, Registry.load().behavior, "away", where="--behavior")
+        self.assertIn("there is no behavior 'away'", str(error))
+        self.assertIn("the behaviors are: delay", str(error))
+
+    def test_replaced(self) -> None:
+        """A class of the user's own stands in for an installed one of that name, which is not imported."""
+        self.found["away"] = Delay
+        self.assertIs(self.found["away"], Delay)
+        self.assertEqual(self.warned, [])
+        del self.found["away"]
+        del self.found["verbose"]
+        self.assertEqual(list(self.found), ["delay"])
+        self.assertEqual(self.warned, [])
 
 
 class RegistryTests(SynchronousTestCase):
@@ -89,6 +153,7 @@ class RegistryTests(SynchronousTestCase):
         """An option that could not be told from a field of a rule or of a toxic is refused, with a reason."""
         for group, name, words in (
             ("behaviors", "Verbose", "'verb' cannot be an option: every rule has it; give it another name"),
+            ("behaviors", "Counting", "'fired' cannot be an option: every rule has it"),
             ("toxics", "Streaming", "'stream' cannot be an option: every toxic has it"),
         ):
             path = f"{__name__}.{name}"

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 
 from txvaurien.model import ErrorKind
-from txvaurien.options import DAY
+from txvaurien.options import DAY, SECONDS
 from txvaurien.protocols.base import WireProtocol
 from txvaurien.protocols.http.refusals import KINDS
 from txvaurien.protocols.http.session import HttpSession
@@ -32,10 +32,11 @@ class Http(WireProtocol, frozen=True, kw_only=True):
     ] = True
     gateway_timeout: Annotated[
         float,
+        SECONDS,
         Meta(ge=0, le=DAY, description="seconds after which a silent backend becomes a 504; 0 for never"),
     ] = 0.0
     retry_after: Annotated[
-        int, Meta(ge=0, le=int(DAY), description="seconds that 429 and 503 ask the client to wait")
+        int, SECONDS, Meta(ge=0, le=int(DAY), description="seconds that 429 and 503 ask the client to wait")
     ] = 1
 
     @property

@@ -122,6 +122,8 @@ class CompressedStream(Stream):
     def cut(self) -> bytes:
         raw = self._raw[self._raw_start : self._raw_at]
         self._raw_start = self._raw_at
+        if self._raw_at == len(self._raw):
+            self._raw, self._raw_start, self._raw_at = b"", 0, 0
         return raw
 
     def rest(self) -> bytes:

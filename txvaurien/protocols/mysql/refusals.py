@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from copy import copy
 
@@ -37,7 +36,7 @@ class Refusals:
 
     __slots__ = ("_context", "_due", "_late", "_statements")
 
-    def __init__(self, context: Context, statements: Statements, due: deque[Answer]) -> None:
+    def __init__(self, context: Context, statements: Statements, due: list[Answer]) -> None:
         self._context = context
         self._statements = statements
         self._due = due

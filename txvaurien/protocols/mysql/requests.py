@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from txvaurien.errors import FramingError
 from txvaurien.model import Exchange
 from txvaurien.protocols.mysql.answers import (
@@ -81,7 +79,7 @@ class Requests:
 
     __slots__ = ("_context", "_due", "_statements")
 
-    def __init__(self, context: Context, statements: Statements, due: deque[Answer]) -> None:
+    def __init__(self, context: Context, statements: Statements, due: list[Answer]) -> None:
         self._context = context
         self._statements = statements
         self._due = due

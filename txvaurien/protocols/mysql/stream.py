@@ -118,8 +118,12 @@ class Stream:
     def cut(self) -> bytes:
         """The raw bytes of what was passed over since the last cut."""
         data, start, at = self._data, self._start, self._at
-        self._start = at
-        return data if not start and at == len(data) else data[start:at]
+        if at < len(data):
+            self._start = at
+            return data[start:at]
+        # An idle link does not keep what came last, which may have been large.
+        self._data, self._start, self._at = b"", 0, 0
+        return data[start:]
 
     def rest(self) -> bytes:
         """Hand over all that was not given out."""

@@ -92,8 +92,8 @@ class Forecast:
         self.skipping = False
         self.monitoring = False
         self.resp3 = False
-        #: What is subscribed to, by kind: hashes, as names may be long.
-        self._names: dict[bytes, set[int]] = {b"": set(), b"P": set(), b"S": set()}
+        #: What is subscribed to, by kind: hashes, as names may be long. Few connections subscribe.
+        self._names: dict[bytes, set[int]] = {}
 
     @property
     def barred(self) -> bool:
@@ -183,15 +183,17 @@ class Forecast:
         if not subscribed:
             self._forget_names()
         elif not any(self._names.values()):
-            self._names[b""].add(_SOME)
+            self._known(b"").add(_SOME)
 
     def stays_subscribed(self, word: bytes, names: Sequence[bytes]) -> None:
         """This command, with these names, has ended no subscription."""
-        self._names[pubsub_kind(word)].update(map(hash, names[:_NAMES]) if names else [_SOME])
+        self._known(pubsub_kind(word)).update(map(hash, names[:_NAMES]) if names else [_SOME])
 
     def _forget_names(self) -> None:
-        for known in self._names.values():
-            known.clear()
+        self._names.clear()
+
+    def _known(self, kind: bytes) -> set[int]:
+        return self._names.setdefault(kind, set())
 
     def _greet(self, request: Request, quiet: bool) -> None:
         if quiet and request.count > 2:
@@ -200,7 +202,7 @@ class Forecast:
         self.resp3 = self.resp3 if wanted is None else wanted
 
     def _subscribe(self, word: bytes, names: Sequence[bytes]) -> None:
-        known = self._names[pubsub_kind(word)]
+        known = self._known(pubsub_kind(word))
         if word in SUBSCRIBING:
             known.update(map(hash, names[: _NAMES - len(known)]))
         elif names:
@@ -210,7 +212,7 @@ class Forecast:
 
     def unsubscribed(self, word: bytes, names: Sequence[bytes]) -> None:
         """Of these the server says that they are not subscribed to."""
-        self._names[pubsub_kind(word)].difference_update(map(hash, names))
+        self._known(pubsub_kind(word)).difference_update(map(hash, names))
 
     def _change_replies(self, mode: bytes) -> None:
         if mode == b"SKIP":

@@ -119,14 +119,14 @@ class Subscriptions:
     __slots__ = ("_standing",)
 
     def __init__(self) -> None:
-        self._standing = {b"": 0, b"P": 0, b"S": 0}
+        self._standing: dict[bytes, int] = {}
 
     def __bool__(self) -> bool:
         return any(self._standing.values())
 
     def standing(self, word: bytes) -> int:
         """The subscriptions that this command is about."""
-        return self._standing[pubsub_kind(word)]
+        return self._standing.get(pubsub_kind(word), 0)
 
     def confirm(self, word: bytes, total: int | None) -> None:
         """A command about one of them was confirmed; `total` of them are left, if that is known."""
@@ -135,9 +135,10 @@ class Subscriptions:
         if total is None:
             step = -1 if word.endswith(b"UNSUBSCRIBE") else 1
         else:
-            step = total - (standing[b"S"] if kind == b"S" else standing[b""] + standing[b"P"])
-        standing[kind] = max(0, standing[kind] + step)
+            together = (b"S",) if kind == b"S" else (b"", b"P")
+            step = total - sum(standing.get(each, 0) for each in together)
+        standing[kind] = max(0, standing.get(kind, 0) + step)
 
     def clear(self) -> None:
         """There are none."""
-        self._standing = dict.fromkeys(self._standing, 0)
+        self._standing.clear()

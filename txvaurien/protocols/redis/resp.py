@@ -27,6 +27,9 @@ _COUNTS = {b"*%d\r\n" % count: count for count in range(1, 10)}
 SIZES = {b"$%d\r\n" % size: size + 6 for size in range(10)}
 SIZES.update({b"$%d\r" % size: size + 7 for size in range(10, 100)})
 
+#: What was given out and has at most so many bytes may as well be kept until more comes.
+_SMALL = 256
+
 #: The bytes of a frame, whether it is the first of its message, whether the last.
 Piece = tuple[bytes, bool, bool]
 
@@ -53,6 +56,11 @@ class Reader(ABC):
         self.data = self.data[base:] + data if base < len(self.data) else data
         self.start -= base
         self.at -= base
+
+    def forget(self) -> None:
+        """Keep nothing of what was given out: a link may be idle now, and the last data large."""
+        if self.start > _SMALL:
+            self.push(b"")
 
     def rest(self) -> bytes:
         """What arrived and was not given out."""

@@ -75,6 +75,7 @@ class RedisSession(Session):
                 self._settle()
             start = reader.start
             if start >= len(reader.data):
+                reader.forget()
                 return
             try:
                 complete = reader.scan()
@@ -128,6 +129,7 @@ class RedisSession(Session):
             if held is None:
                 return
             yield from self._reply_frames(*held)
+        reader.forget()
 
     def _reply_frames(self, raw: bytes, first: bool, last: bool) -> Iterator[Frame]:
         if not first:

@@ -61,8 +61,12 @@ class Inbox:
     def take(self, size: int) -> bytes:
         """Remove the first `size` bytes, or all there are."""
         end = min(self._at + size, len(self._data))
-        data = self._data if self._at == 0 and end == len(self._data) else self._data[self._at : end]
-        self._at = end
+        data = self._data[self._at : end]
+        if end < len(self._data):
+            self._at = end
+        else:
+            # An idle link does not keep what came last, which may have been large.
+            self._data, self._at, self._searched = b"", 0, 0
         return data
 
 
