@@ -77,6 +77,10 @@ class Client:
         """The options of each behavior: name, type, default, help and bounds."""
         return self._carry(vocabulary.list_options())
 
+    def list_attributes(self) -> dict[str, list[OptionFields]]:
+        """The attributes of each type of toxic: name, type, default, help and bounds."""
+        return self._carry(vocabulary.list_attributes())
+
     def get_backend(self) -> str:
         """The address of the backend."""
         return self._carry(vocabulary.get_backend())
@@ -115,7 +119,7 @@ class Client:
         """One rule, with what it has counted."""
         return self._carry(vocabulary.get_rule(name))
 
-    def change_rule(self, name: str, **fields: object) -> None:
+    def change_rule(self, name: str, /, **fields: object) -> None:
         """Change fields of a rule (None takes one away); its counters start from zero."""
         self._carry(vocabulary.change_rule(name, fields))
 
@@ -141,7 +145,7 @@ class Client:
         """All toxics, in their order."""
         return self._carry(vocabulary.list_toxics())
 
-    def change_toxic(self, name: str, **fields: object) -> None:
+    def change_toxic(self, name: str, /, **fields: object) -> None:
         """Change attributes of a toxic, or its toxicity."""
         self._carry(vocabulary.change_toxic(name, fields))
 
@@ -192,7 +196,8 @@ class Client:
     def journal(self, since: int = 0, **filters: object) -> list[Fields]:
         """The records after number `since`, the oldest first.
 
-        :param filters: ``event``, ``link``, ``proxy``, and ``limit``.
+        :param filters: ``event``, ``link``, ``proxy``, and ``last`` or ``limit``:
+            how many at most, from the end or from the beginning.
         """
         return self._carry(vocabulary.get_journal(since, filters))
 

@@ -118,6 +118,10 @@ class AsyncClient:
         """The options of each behavior: name, type, default, help and bounds."""
         return await self._carry(vocabulary.list_options())
 
+    async def list_attributes(self) -> dict[str, list[OptionFields]]:
+        """The attributes of each type of toxic: name, type, default, help and bounds."""
+        return await self._carry(vocabulary.list_attributes())
+
     async def get_backend(self) -> str:
         """The address of the backend."""
         return await self._carry(vocabulary.get_backend())
@@ -156,7 +160,7 @@ class AsyncClient:
         """One rule, with what it has counted."""
         return await self._carry(vocabulary.get_rule(name))
 
-    async def change_rule(self, name: str, **fields: object) -> None:
+    async def change_rule(self, name: str, /, **fields: object) -> None:
         """Change fields of a rule (None takes one away); its counters start from zero."""
         await self._carry(vocabulary.change_rule(name, fields))
 
@@ -182,7 +186,7 @@ class AsyncClient:
         """All toxics, in their order."""
         return await self._carry(vocabulary.list_toxics())
 
-    async def change_toxic(self, name: str, **fields: object) -> None:
+    async def change_toxic(self, name: str, /, **fields: object) -> None:
         """Change attributes of a toxic, or its toxicity."""
         await self._carry(vocabulary.change_toxic(name, fields))
 
@@ -233,7 +237,8 @@ class AsyncClient:
     async def journal(self, since: int = 0, **filters: object) -> list[Fields]:
         """The records after number `since`, the oldest first.
 
-        :param filters: ``event``, ``link``, ``proxy``, and ``limit``.
+        :param filters: ``event``, ``link``, ``proxy``, and ``last`` or ``limit``:
+            how many at most, from the end or from the beginning.
         """
         return await self._carry(vocabulary.get_journal(since, filters))
 

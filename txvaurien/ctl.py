@@ -138,13 +138,17 @@ def _add_set_behavior(root: _Group) -> None:
 
 
 def _add_faults(root: _Group) -> None:
-    rules = root.group("rule", "add, list, await and remove rules")
+    rules = root.group("rule", "add, list, update, await and remove rules")
     adding = rules.add("add", commands.rule_add, "add a rule: 'error kind=readonly verb=SET times=2'")
     _add_words(adding, "the behavior, its options and the fields of the rule")
     adding.add_argument(
         "--position", type=int, metavar="N", help="how many rules come before it (default: all)"
     )
     rules.add("list", commands.rule_list, "show the rules and what they have counted")
+    changing = rules.add(
+        "update", commands.rule_update, "change a rule, which counts anew: NAME sleep=2 verb=SET"
+    )
+    _add_changes(changing, "a field of the rule, or an option of its behavior; verb= takes it away")
     waiting = rules.add("wait", commands.rule_wait, "wait until a rule has fired")
     _add_name(waiting)
     waiting.add_argument("--times", type=int, default=1, metavar="N", help="so often (default: 1)")
@@ -152,10 +156,12 @@ def _add_faults(root: _Group) -> None:
         "--timeout", type=_seconds, default=10.0, metavar="TIME", help="at most, 500ms or 2m (default: 10s)"
     )
     _add_name(rules.add("remove", commands.rule_remove, "remove a rule"))
-    toxics = root.group("toxic", "add, list and remove toxics")
+    toxics = root.group("toxic", "add, list, update and remove toxics")
     adding = toxics.add("add", commands.toxic_add, "add a toxic: 'latency latency=200 stream=upstream'")
     _add_words(adding, "the type of the toxic, its attributes and its fields")
     toxics.add("list", commands.toxic_list, "show the toxics")
+    changing = toxics.add("update", commands.toxic_update, "change a toxic: NAME latency=100 toxicity=0.5")
+    _add_changes(changing, "an attribute of its type, or toxicity")
     _add_name(toxics.add("remove", commands.toxic_remove, "remove a toxic"))
     actions = root.group("action", "start, list and stop actions of the proxy")
     starting = actions.add("start", commands.action_start, "start an action: 'slow_accept delay=100'")
@@ -179,7 +185,8 @@ def _add_rest(root: _Group) -> None:
     scenarios.add("stop", commands.scenario_stop, "stop it, and remove what it added")
     journal = root.add("journal", commands.journal, "show what has happened, a line of JSON for each")
     journal.add_argument("--since", type=int, default=0, metavar="N", help="only what came after number N")
-    journal.add_argument("--limit", type=int, metavar="N", help="how many at most")
+    journal.add_argument("--last", type=int, metavar="N", help="only the last N of those")
+    journal.add_argument("--limit", type=int, metavar="N", help="only the first N of those")
     journal.add_argument("--event", metavar="NAME", help="only such events, for example fired")
     journal.add_argument("--link", type=int, metavar="ID", help="only this link")
 
@@ -193,6 +200,11 @@ def _seconds(text: str) -> float:
 
 def _add_words(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("words", nargs="+", metavar="WORDS", help=text)
+
+
+def _add_changes(parser: argparse.ArgumentParser, text: str) -> None:
+    _add_name(parser)
+    parser.add_argument("words", nargs="+", metavar="FIELD=VALUE", help=text)
 
 
 def _add_name(parser: argparse.ArgumentParser) -> None:

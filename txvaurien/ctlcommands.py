@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from txvaurien.blocking import Client
-from txvaurien.vocabulary import COUNTS, Fields, OptionFields, ShareFields, VaurienError
+from txvaurien.ctlwords import (
+    converted,
+    in_words,
+    kinds_of,
+    read_fields,
+    read_options,
+    short_form,
+    shown,
+    table,
+    typed,
+    unusual,
+)
+from txvaurien.vocabulary import COUNTS, RULE_NUMBERS, Fields, OptionFields, ShareFields, VaurienError
 
 _CONFLICT = 409
 _NOT_FOUND = 404
-
-_TRUTH = dict.fromkeys(("true", "yes", "on", "1"), True) | dict.fromkeys(("false", "no", "off", "0"), False)
 
 _START = "start one with `vaurienctl scenario start FILE`"
 
@@ -41,18 +50,18 @@ def _mix_options(
 ) -> Iterator[str]:
     for share in mix:
         prefix = "" if single else f"{share['name']}-"
-        for name, value in _unusual(share["options"], known.get(share["name"], [])).items():
-            yield f"--{prefix}{name}={shlex.quote(_shown(value))}"
+        for name, value in unusual(share["options"], known.get(share["name"], [])).items():
+            yield f"--{prefix}{name}={shlex.quote(shown(value))}"
 
 
 def set_behavior(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
     """``delay --sleep 2``, or ``5:error,10:delay --error-kind=oom --delay-sleep=2``."""
-    given = dict(_options(rest))
+    given = dict(read_options(rest))
     known = client.list_options() if given else {}
     if given and (":" in chosen.name or "," in chosen.name):
         client.set_mix(_mix(chosen.name, given, known))
     else:
-        client.set_behavior(chosen.name, **_values(given, known.get(chosen.name, [])))
+        client.set_behavior(chosen.name, **typed(given, kinds_of(known.get(chosen.name, []))))
     return f'Behavior changed to "{chosen.name}"'
 
 
@@ -67,9 +76,9 @@ def _mix(
         options = {each.removeprefix(f"{name}-"): value for each, value in own.items()}
         shares.append(
             {
-                "percent": _converted(percent, "float"),
+                "percent": converted(percent, "float"),
                 "name": name,
-                "options": _values(options, known.get(name, [])),
+                "options": typed(options, kinds_of(known.get(name, []))),
             }
         )
     for each in left:
@@ -91,8 +100,8 @@ def set_backend(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
 
 def rule_add(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
     """The short form."""
-    with _advice(_CONFLICT, "remove that with `vaurienctl rule remove`, or give this one another name"):
-        name = client.add_rule(_short_form(chosen.words), position=chosen.position).name
+    with _advice(_CONFLICT, _taken("rule")):
+        name = client.add_rule(short_form(chosen.words), position=chosen.position).name
     return f'Rule "{name}" added'
 
 
@@ -100,7 +109,7 @@ def rule_list(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
     """A line for each: its name, its counters, itself."""
     rules, known = client.rules(), client.list_options()
     rows = [[each["name"], _counts(each), _rule_words(each, known)] for each in rules]
-    return _table(rows) or "There are no rules"
+    return table(rows) or "There are no rules"
 
 
 def _counts(rule: Fields) -> str:
@@ -114,7 +123,20 @@ def _counts(rule: Fields) -> str:
 def _rule_words(rule: Fields, known: Mapping[str, Sequence[OptionFields]]) -> str:
     behavior = rule["behavior"]
     fields = {name: value for name, value in rule.items() if name not in {*COUNTS, "behavior", "name"}}
-    return _words(behavior, _unusual(fields, known.get(behavior, [])))
+    return in_words(behavior, unusual(fields, known.get(behavior, [])))
+
+
+def rule_update(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
+    """Some of its fields; one that is empty is taken away."""
+    given = read_fields(chosen.words)
+    _check_fixed("rule", given, "name")
+    for count in given.keys() & set(COUNTS):
+        raise VaurienError(f"{count}: a rule counts this itself; it cannot be set")
+    behavior = given.get("behavior") or client.rule(chosen.name)["behavior"]
+    kinds = {**kinds_of(client.list_options().get(behavior, [])), **RULE_NUMBERS}
+    fields = {name: None if value == "" else value for name, value in typed(given, kinds).items()}
+    client.change_rule(chosen.name, **fields)
+    return f'Rule "{chosen.name}" updated'
 
 
 def rule_wait(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
@@ -131,8 +153,8 @@ def rule_remove(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
 
 def toxic_add(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
     """The short form."""
-    with _advice(_CONFLICT, "remove that with `vaurienctl toxic remove`, or give this one another name"):
-        name = client.add_toxic(_short_form(chosen.words)).name
+    with _advice(_CONFLICT, _taken("toxic")):
+        name = client.add_toxic(short_form(chosen.words)).name
     return f'Toxic "{name}" added'
 
 
@@ -141,14 +163,24 @@ def toxic_list(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
     rows = [
         [
             each["name"],
-            _words(
+            in_words(
                 each["type"],
                 {**each["attributes"], "stream": each["stream"], "toxicity": each["toxicity"]},
             ),
         ]
         for each in client.toxics()
     ]
-    return _table(rows) or "There are no toxics"
+    return table(rows) or "There are no toxics"
+
+
+def toxic_update(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
+    """Some of its attributes, or its toxicity."""
+    given = read_fields(chosen.words)
+    _check_fixed("toxic", given, "name", "type", "stream")
+    types = {each["name"]: each["type"] for each in client.toxics()}
+    known = client.list_attributes().get(types.get(chosen.name, ""), [])
+    client.change_toxic(chosen.name, **typed(given, {**kinds_of(known), "toxicity": "float"}))
+    return f'Toxic "{chosen.name}" updated'
 
 
 def toxic_remove(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
@@ -159,14 +191,14 @@ def toxic_remove(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
 
 def action_start(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
     """The short form."""
-    client.start_action(_short_form(chosen.words))
+    client.start_action(short_form(chosen.words))
     return f'Action "{chosen.words[0].split()[0]}" started'
 
 
 def action_list(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
     """A line for each."""
     lines = [
-        _words(each["action"], {name: value for name, value in each.items() if name != "action"})
+        in_words(each["action"], {name: value for name, value in each.items() if name != "action"})
         for each in client.actions()
     ]
     return "\n".join(lines) or "There are no actions"
@@ -184,7 +216,7 @@ def links(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
     if not found:
         return "There are no links"
     titles = list(found[0])
-    return _table([titles, *([_shown(each[title]) for title in titles] for each in found)])
+    return table([titles, *([shown(each[title]) for title in titles] for each in found)])
 
 
 def kill(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
@@ -258,12 +290,27 @@ def _status(status: Fields) -> str:
 
 def journal(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
     """A line of JSON for each record."""
-    wanted = {"limit": chosen.limit, "event": chosen.event, "link": chosen.link}
+    wanted = {"last": chosen.last, "limit": chosen.limit, "event": chosen.event, "link": chosen.link}
     filters = {name: value for name, value in wanted.items() if value is not None}
     return "\n".join(json.dumps(record) for record in client.journal(chosen.since, **filters))
 
 
-# Words.
+# What is refused, and what to do then.
+
+
+def _check_fixed(what: str, given: Iterable[str], *fixed: str) -> None:
+    """:raises VaurienError: one of the fields stays as it is."""
+    for name in given:
+        if name in fixed:
+            raise VaurienError(f"the {name} of a {what} stays; remove this one and add another")
+
+
+def _taken(what: str) -> str:
+    """The advice where there is one of that name already."""
+    return (
+        f"change that with `vaurienctl {what} update`, remove it with `vaurienctl {what} remove`,"
+        " or give this one another name"
+    )
 
 
 @contextmanager
@@ -276,63 +323,3 @@ def _advice(status: int, advice: str) -> Iterator[None]:
             raise
         what = str(error).partition("; ")[0]
         raise VaurienError(f"{what}; {advice}", status) from error
-
-
-def _short_form(words: Sequence[str]) -> str:
-    """One quoted argument is taken as it is; several have lost their quotes to the shell."""
-    return words[0] if len(words) == 1 else shlex.join(words)
-
-
-def _unusual(values: Mapping[str, object], known: Sequence[OptionFields]) -> dict[str, object]:
-    """The values that are not as they are by default, by their names with dashes."""
-    defaults = {option["name"]: option["default"] for option in known}
-    named = {name.replace("_", "-"): value for name, value in values.items()}
-    return {name: value for name, value in named.items() if name not in defaults or defaults[name] != value}
-
-
-def _words(name: str, fields: Mapping[str, object]) -> str:
-    return " ".join(
-        [name, *(f"{key.replace('_', '-')}={shlex.quote(_shown(value))}" for key, value in fields.items())]
-    )
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, list):
-        return ",".join(map(str, value))
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    """Columns of equal width, two spaces apart."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
-
-
-def _options(rest: Rest) -> Iterator[tuple[str, str]]:
-    """Read ``--sleep 2``, ``--sleep=2``, and ``--before`` alone, which is true."""
-    waiting = list(rest)
-    while waiting:
-        name, equals, text = waiting.pop(0).partition("=")
-        if not name.startswith("--") or name == "--":
-            raise VaurienError(f"unexpected argument {name!r}; an option of the behavior begins with --")
-        if not equals:
-            text = waiting.pop(0) if waiting and not waiting[0].startswith("--") else "true"
-        yield name[2:], text
-
-
-def _values(given: Mapping[str, str], known: Sequence[OptionFields]) -> dict[str, object]:
-    kinds = {option["name"]: option["type"] for option in known}
-    return {name: _converted(text, kinds.get(name.replace("_", "-"), "str")) for name, text in given.items()}
-
-
-def _converted(text: str, kind: str) -> object:
-    """The value that a text stands for; the text itself, if none: the server says what is wrong."""
-    if kind == "bool":
-        return _TRUTH.get(text.lower(), text)
-    try:
-        number = {"int": int, "float": float}[kind](text)
-    except (KeyError, ValueError):
-        return text
-    return number if math.isfinite(number) else text

@@ -64,7 +64,8 @@ def run_demo(arguments: Sequence[str], reactor: Any, start: Callable[[Settings, 
     if line.asks("dry-run"):
         show(dry_run_text(settings))
         return 0
-    print(to_try(settings), flush=True)
+    # Not before everything listens: it may not.
+    reactor.callWhenRunning(lambda: print(to_try(settings), flush=True))
     return start(settings, reactor)
 
 

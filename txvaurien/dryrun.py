@@ -15,20 +15,47 @@ if TYPE_CHECKING:
     from txvaurien.config import Settings
     from txvaurien.plan import PlacedToxic, Plan
 
+#: The options that bound something; times are in seconds.
+_LIMITS = ("timeout", "idle_timeout", "pool_max_size", "pool_timeout", "max_active_faults")
+
 
 def dry_run_text(settings: Settings) -> str:
-    """The plan in the order in which it is asked, and the times of the scenario."""
+    """What listens where, the plan in the order in which it is asked, and the times of the scenario."""
     seed = "drawn at the start" if settings.plan.seed is None else str(settings.plan.seed)
     lines = [
-        f"proxy on {settings.listen.text} for {settings.backend.text}:"
-        f" protocol {settings.protocol.name}, seed {seed}",
+        f"{_proxy_words(settings)}: protocol {settings.protocol.name}, seed {seed}",
+        *_process_lines(settings),
         *plan_lines(settings.plan),
     ]
-    if settings.common.max_active_faults is not None:
-        lines.append(f"at most {settings.common.max_active_faults} faults at one time")
     if settings.scenario is not None:
         lines += [f"scenario {settings.scenario.where}:", dry_run(settings.scenario).rstrip()]
     return "\n".join([*lines, *(f"warning: {each}" for each in settings.warnings)])
+
+
+def _proxy_words(settings: Settings) -> str:
+    if settings.common.no_proxy:
+        return "no proxy"
+    workers = settings.common.workers
+    shared = f" in {workers} processes" if workers > 1 else ""
+    return f"proxy on {settings.listen.text} for {settings.backend.text}{shared}"
+
+
+def _process_lines(settings: Settings) -> Iterator[str]:
+    """A line each for the control server, the journal and the limits."""
+    common = settings.common
+    host = f"[{common.http_host}]" if ":" in common.http_host else common.http_host
+    yield f"control on http://{host}:{common.http_port}/" if settings.control else "no control server"
+    if common.journal is None:
+        yield "no journal file"
+    else:
+        size = f"a new file after {common.journal_size} bytes" if common.journal_size else "one file"
+        yield f"journal {common.journal}: {size}, {common.journal_keep} older ones kept"
+    limits = (f"{name.replace('_', '-')} {_limit(getattr(common, name))}" for name in _LIMITS)
+    yield f"limits: {', '.join(limits)}"
+
+
+def _limit(value: float | None) -> str:
+    return "off" if value is None else f"{value:g}"
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:

@@ -33,10 +33,10 @@ _INTRODUCTION = (
 )
 _ADDRESSES = (
     "An address is host:port, [IPv6]:port or an endpoint string of Twisted, such as unix:/run/x.sock or "
-    "tls:host:465. Times are seconds. An option that is off is switched off again with `off`. An option "
-    "without a value here stands for true; --http=false takes it back. In an INI file all of them "
-    "stand in [vaurien], those of a behavior or protocol also in [behavior:NAME] or [protocol:NAME] "
-    "by their last part; a rule or a toxic has a section [rule:NAME] or [toxic:NAME]."
+    "tls:host:465. Times are seconds, or have a unit: 500ms, 1m30s. An option that is off is switched off "
+    "again with `off`. An option without a value here stands for true; --http=false takes it back. In an "
+    "INI file all of them stand in [vaurien], those of a behavior or protocol also in [behavior:NAME] or "
+    "[protocol:NAME] by their last part; a rule or a toxic has a section [rule:NAME] or [toxic:NAME]."
 )
 _RULE = (
     "A rule (--rule 'BEHAVIOR FIELD=VALUE ...') has the options of its behavior, by their last part, and "

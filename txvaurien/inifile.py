@@ -22,6 +22,8 @@ from txvaurien.flags import normal
 _VARIABLE = re.compile(r"\$\$\{|\$\{(?P<name>[^}]*)(?P<end>\}?)")
 #: What begins like this was meant to be a line of its own.
 _INDENTED = re.compile(r"\s+(\[|[\w-]+\s*=)")
+#: What was perhaps meant to be a comment behind a value.
+_COMMENT = re.compile(r"\s[#;]")
 _MAIN = "vaurien"
 
 
@@ -78,6 +80,17 @@ def read_ini(
     return _joined([*bases, mine])
 
 
+def check_comment(value: str, error: ConfigError) -> None:
+    """Say so if this value of a file, which will not do, ends with what was meant for a comment.
+
+    :raises ConfigError: the error, with that advice.
+    """
+    if _COMMENT.search(value):
+        advice = "a comment has a line of its own"
+        allowed = f"{error.allowed}; {advice}" if error.allowed else advice
+        raise ConfigError(error.where, error.what, allowed) from error
+
+
 def _extends(line: Line) -> bool:
     return line.section == _MAIN and line.name == "extends"
 
@@ -112,9 +125,32 @@ def _parse(path: str, where: str) -> IniConfig:
     try:
         return IniConfig(path, text)
     except ParseError as error:
-        place = f"{error.path}:{error.lineno + 1}"
-        allowed = "write [section] and name = value"
-        raise ConfigError(place, f"this is not INI ({error.msg})", allowed) from error
+        raise _not_ini(path, text.splitlines(), error) from error
+
+
+def _not_ini(path: str, lines: list[str], error: ParseError) -> ConfigError:
+    written, place = lines[error.lineno].strip(), f"{path}:{error.lineno + 1}"
+    before = [_name(line) for line in lines[: error.lineno]]
+    name = _name(written)
+    if not error.msg.startswith("duplicate"):
+        return ConfigError(place, f"this is not INI ({error.msg})", "write [section] and name = value")
+    # It is the last one before: that of another section may be called so as well.
+    other = f"{path}:{error.lineno - before[::-1].index(name)}"
+    if not written.startswith("["):
+        return ConfigError(f"{place}: {name}", "it is set twice", f"the other is {other}: {name}")
+    kind = name[1:].partition(":")[0]
+    instead = "put the lines of both into one"
+    if kind in ("rule", "toxic"):
+        instead = f"call one of them otherwise ([{kind}:NAME])"
+    return ConfigError(place, f"there is a section {name} already, at {other}", instead)
+
+
+def _name(line: str) -> str:
+    """The name that a line sets, or a section with its brackets."""
+    text = line.strip()
+    if text.startswith("["):
+        return re.split("[#;]", text)[0].rstrip()
+    return re.split("[=:]", text)[0].rstrip()
 
 
 def _text(path: str, where: str) -> str:

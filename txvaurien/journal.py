@@ -30,6 +30,30 @@ if TYPE_CHECKING:
 #: The version of the format, which the first line of each file says.
 FORMAT = 1
 
+#: What records can be of; docs/journal.md tells of each. What stands only in files is not among them.
+EVENTS = (
+    "link-opened",
+    "link-closed",
+    "plan",
+    "fired",
+    "acted",
+    "misfired",
+    "broken",
+    "expired",
+    "toxic",
+    "capped",
+    "opaque",
+    "backend-refused",
+    "silent",
+    "idle",
+    "action",
+    "scenario",
+    "backend",
+    "worker-died",
+    "events-lost",
+    "killed",
+)
+
 _EPOCH = datetime(1970, 1, 1)
 
 _Observer = Callable[[str, int, dict[str, Any]], None]

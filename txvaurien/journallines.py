@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -57,14 +58,14 @@ class JournalLines:
     """Every line of a journal, with its place as ``file:line``, the oldest file first.
 
     :param path: files that were put aside are called ``path.1`` (the newest) and so on.
-    :ivar cut: the last line is not whole, and was left out.
+    :ivar cut: where the last line is, if it is not whole and was left out.
     """
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._heads = msgspec.json.Decoder(Head)
         self._decoder = msgspec.json.Decoder(Line)
-        self.cut = False
+        self.cut = ""
 
     def __iter__(self) -> Iterator[tuple[str, Line]]:
         """:raises ConfigError: a file cannot be read, or a line is none of a journal."""
@@ -77,7 +78,7 @@ class JournalLines:
             torn = where if line is None else ""
             if line is not None:
                 yield where, line
-        self.cut = bool(torn)
+        self.cut = torn
 
     def _raw(self) -> Iterator[tuple[str, bytes]]:
         for name in self._files():
@@ -105,9 +106,15 @@ class JournalLines:
                 return self._decoder.decode(raw)
             return Line(head.event, head.n, head.proxy, head.link)
         except msgspec.ValidationError as error:
-            raise _not_a_line(where, f" ({error})") from None
+            raise _not_a_line(where, _why(error) if raw.lstrip().startswith(b"{") else "") from None
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
+
+
+def _why(error: msgspec.ValidationError) -> str:
+    """Which field it is, as msgspec tells of it in the end: ``at `$.plan.rules[0]```."""
+    field = re.search(r"\$\.([\w.]+)", str(error))
+    return f" (its {field[1]!r} cannot be that)" if field else " (it has no event)"
 
 
 def _not_a_line(where: str, why: str = "") -> ConfigError:

@@ -31,11 +31,13 @@ ReaderFor = Callable[[str, Mapping[str, object]], FaultReader]
 class Replay:
     """What `read_replay` found.
 
+    :param path: the journal.
     :param proxy: the name that the proxy has to have, because draws depend on it.
     :param options: those of the protocol.
     :param warnings: what will not be as it was.
     """
 
+    path: str
     proxy: str
     listen: str
     backend: str
@@ -58,6 +60,7 @@ def read_replay(path: str, reader_for: ReaderFor, proxy: str = "") -> Replay:
     rules = tuple(_rules(told, reader))
     toxics = tuple(reader.toxic(each, where=where) for each, where in told.toxics.values())
     return Replay(
+        path=path,
         proxy=told.name,
         listen=told.listen,
         backend=told.backend,
@@ -227,9 +230,14 @@ def _last_run(path: str) -> _Run:
             raise ConfigError(where, "this is not the beginning of a journal", "name a file of --journal")
         else:
             run.take(line, where)
-    run.cut = lines.cut
+    run.cut = bool(lines.cut)
     if not run.name:
-        raise ConfigError(path, "there is nothing in this journal", "name a file of --journal")
+        what = (
+            "its first line is cut off, or none of a journal"
+            if lines.cut
+            else "there is nothing in this journal"
+        )
+        raise ConfigError(path, what, "name a file of --journal")
     return run
 
 
@@ -253,7 +261,9 @@ def _next_run(run: _Run, line: Line, where: str) -> _Run:
 
 
 def _chosen(run: _Run, path: str, proxy: str) -> _Told:
-    names = ", ".join(sorted(run.proxies)) or "none"
+    if not run.proxies:
+        raise ConfigError(path, "its last run tells of no proxy", "name another journal")
+    names = ", ".join(sorted(run.proxies))
     if proxy and proxy not in run.proxies:
         raise ConfigError(path, f"it tells of no proxy {proxy!r}", f"those it tells of: {names}")
     if not proxy and len(run.proxies) != 1:

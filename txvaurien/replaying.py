@@ -11,7 +11,9 @@ from txvaurien.errors import ConfigError
 from txvaurien.faults import FaultReader
 from txvaurien.flags import REPEATABLE, Flag, Given, flags_of, normal, prefix_of
 from txvaurien.plugins import Registry
+from txvaurien.protocols.base import WireProtocol
 from txvaurien.replay import Replay, read_replay
+from txvaurien.rules import Activation
 
 #: Options that say what goes wrong, which is what the journal is there for.
 _PLANNED = (*REPEATABLE, "behavior", "scenario", "max-active-faults")
@@ -39,10 +41,24 @@ def read_replayed(
 
 
 def settle_replayed(line: CommandLine, replay: Replay) -> Settings:
-    """Settings for what `read_replayed` has read."""
+    """Settings for what `read_replayed` has read.
+
+    :raises ConfigError: anything that cannot be, such as a fault that another protocol does not have.
+    """
     settings = settle(line)
+    _check_fit(replay, settings.protocol)
     plan = replace(replay.plan, seed=settings.common.seed)
     return replace(settings, name=replay.proxy, plan=plan, warnings=(*settings.warnings, *replay.warnings))
+
+
+def _check_fit(replay: Replay, protocol: WireProtocol) -> None:
+    for rule in replay.plan.rules:
+        try:
+            Activation(rule, rule.name, protocol)
+        except ConfigError as error:
+            where = ": ".join(part for part in (replay.path, f"rule {rule.name!r}", error.where) if part)
+            instead = f"the journal is of {replay.protocol!r}: leave --protocol out"
+            raise ConfigError(where, error.what, instead) from error
 
 
 def _journal(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:

@@ -7,8 +7,11 @@ file first.
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeVar
 
 from txvaurien.actions import ACTIONS
@@ -22,6 +25,9 @@ from txvaurien.plan import PlacedToxic, Plan
 from txvaurien.rules import Rule
 
 _KINDS: Mapping[str, type[Rule] | type[PlacedToxic]] = {"rule": Rule, "toxic": PlacedToxic}
+
+#: What each kind cannot do without: what it is.
+_FIRST: Mapping[str, str] = MappingProxyType({"rule": "behavior", "toxic": "type"})
 
 NamedT = TypeVar("NamedT", Rule, PlacedToxic)
 
@@ -54,6 +60,13 @@ def fault_sections(contents: Contents) -> tuple[FaultSection, ...]:
         else:
             found[section.name] = FaultSection(kind, name, section.where, tuple(lines.values()))
     return tuple(found.values())
+
+
+def meant_section(name: str) -> str:
+    """``rule:NAME`` or ``toxic:NAME``, if a section that there is not may be meant for that, else ``""``."""
+    written, *rest = re.split(r"[\s:._-]+", name.strip(), maxsplit=1)
+    near = difflib.get_close_matches(written.lower(), _KINDS, 1)
+    return f"{near[0]}:{rest[0]}" if near and rest and rest[0] else ""
 
 
 def _check_class_only(section: Section, lines: Mapping[str, Line]) -> None:
@@ -108,6 +121,7 @@ def _of_section(section: FaultSection, reader: FaultReader) -> Rule | PlacedToxi
     if "name" in places:
         what = f"the name of this {section.kind} is that of its section, {section.name!r}"
         raise ConfigError(places["name"], what, "leave this line out")
+    _check_first(section, places)
     fields: dict[str, object] = {line.name: line.value for line in section.lines}
     fields["name"] = section.name
     try:
@@ -120,17 +134,34 @@ def _of_section(section: FaultSection, reader: FaultReader) -> Rule | PlacedToxi
         raise error.at(place) from error
 
 
+def _check_first(section: FaultSection, places: Mapping[str, str]) -> None:
+    """:raises ConfigError: what it is is not said, but another line may be meant for that."""
+    first = _FIRST[section.kind]
+    if first in places:
+        return
+    # What says it in the other kind of section is as good a guess as what is misspelt.
+    near = [name for name in _FIRST.values() if name in places] or difflib.get_close_matches(first, places, 1)
+    if near:
+        what = f"there is no field {near[0]!r} (did you mean {first!r}?)"
+        raise ConfigError(places[near[0]], what, f"a {section.kind} needs a line {first} = NAME")
+
+
 def _of_flag(given: Given, reader: FaultReader) -> Rule | PlacedToxic:
     kind = given.flag.name
-    fault = reader.read(given.text, where=given.where)
+    fault = reader.read(given.text, where=given.where, kind=_KINDS[kind])
     if isinstance(fault, _KINDS[kind]) and isinstance(fault, (Rule, PlacedToxic)):
         return fault
-    name = given.text.split()[0]
-    if name in ACTIONS:
-        what, instead = "an action of the proxy", "start it with vaurienctl, or in a scenario"
-    else:
-        what, instead = ("a toxic", "use --toxic") if kind == "rule" else ("a behavior", "use --rule")
-    raise ConfigError(given.where, f"{name!r} is {what}", instead)
+    raise _of_another_kind(given.text.split()[0], reader, given.where)
+
+
+def _of_another_kind(name: str, reader: FaultReader, where: str) -> ConfigError:
+    """The error for the name of a fault where it does not belong."""
+    what, instead = "an action of the proxy", "start it with vaurienctl, or in a scenario"
+    if name in reader.registry.behaviors:
+        what, instead = "a behavior", "use --rule"
+    elif name in reader.registry.toxics:
+        what, instead = "a toxic", "use --toxic"
+    return ConfigError(where, f"{name!r} is {what}", instead)
 
 
 def _check_distinct(what: str, named: Iterable[tuple[NamedT, str]]) -> None:
@@ -146,6 +177,8 @@ def _mix(text: str, reader: FaultReader, places: Mapping[str, str]) -> tuple[Sha
     where = places.get("behavior", "--behavior")
     mix = []
     for percent, name in parse_mix(text, where):
+        if name not in reader.registry.behaviors and (name in reader.registry.toxics or name in ACTIONS):
+            raise _of_another_kind(name, reader, where)
         behavior = reader.registry.behavior(name, reader.defaults.get(name, {}), where=where)
         _check_fit(behavior, reader, places, where)
         mix.append(Share(percent, Rule(behavior)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -29,6 +30,11 @@ _NOT_FOUND = 404
 
 #: What a rule says beside its fields: what it has counted. Whoever sends a rule may leave it in.
 COUNTS = ("matched", "fired", "capped", "misfired", "misfire", "expired")
+
+#: The fields of a rule that are numbers, with their types. All others are texts.
+RULE_NUMBERS: Mapping[str, str] = MappingProxyType(
+    {"probability": "float", "after": "int", "times": "int", "every": "int", "for": "float"}
+)
 
 #: The port of the control server, where nobody says otherwise.
 DEFAULT_PORT = 8080
@@ -134,6 +140,11 @@ def list_behaviors() -> Call[list[str]]:
 def list_options() -> Call[dict[str, list[OptionFields]]]:
     """The options of each behavior, by its name."""
     return Call("GET", BEHAVIORS, lambda said: dict(said["options"]))
+
+
+def list_attributes() -> Call[dict[str, list[OptionFields]]]:
+    """The attributes of each type of toxic, by its name."""
+    return Call("GET", BEHAVIORS, lambda said: dict(said["toxics"]["options"]))
 
 
 def get_backend() -> Call[str]:

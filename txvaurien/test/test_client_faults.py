@@ -16,6 +16,7 @@ from txvaurien.client import AsyncClient, Requester
 from txvaurien.control.service import ControlService
 from txvaurien.protocols.tcp import Tcp
 from txvaurien.proxy import Proxy
+from txvaurien.rulefields import RULE_OPTIONS
 from txvaurien.test.control_helpers import guarded, registry
 from txvaurien.test.test_client import MemoryCase
 from txvaurien.toxics.latency import Latency
@@ -89,6 +90,11 @@ class AsyncFaultTests(MemoryCase):
         self.run_now(toxic.remove())
         self.assertEqual(self.proxy.plan.toxics, ())
 
+    def test_attributes(self) -> None:
+        """The attributes of toxics are told as the options of behaviors are."""
+        (first, *_) = self.run_now(self.client.list_attributes())["latency"]
+        self.assertEqual((first["name"], first["type"], first["default"]), ("latency", "int", 0))
+
     def test_plan(self) -> None:
         """A whole plan is read and set."""
         self.run_now(self.client.add_rule("delay"))
@@ -127,6 +133,7 @@ class AsyncFaultTests(MemoryCase):
             self.run_now(self.client.add_rule("delay"))
         self.assertEqual([each["n"] for each in self.run_now(self.client.journal(1))], [2, 3])
         self.assertEqual(len(self.run_now(self.client.journal(limit=1))), 1)
+        self.assertEqual([each["n"] for each in self.run_now(self.client.journal(last=1))], [3])
         self.assertEqual(self.run_now(self.client.journal(event="fired")), [])
 
 
@@ -149,6 +156,7 @@ class BlockingFaultTests(TestCase):
             client.change_rule(rule.name, times=None)
             self.assertNotIn("times", client.rules()[0])
         self.assertEqual(client.rules(), [])
+        self.assertIn("latency", client.list_attributes())
         with client.add_toxic("latency", latency=200, stream="upstream") as toxic:
             toxic.change(latency=100)
             self.assertEqual(client.toxics()[0]["attributes"]["latency"], 100)
@@ -178,6 +186,11 @@ class BlockingFaultTests(TestCase):
         """What is set is what is said."""
         await deferToThread(self.blocking, Client("localhost", self.port))
         self.assertEqual((self.proxy.plan.rules, self.proxy.plan.toxics), ((), ()))
+
+    def test_numbers(self) -> None:
+        """A shell knows which fields of rules are numbers without asking the server; each of them."""
+        numbers = {each.name: each.kind for each in RULE_OPTIONS if each.kind != "str"}
+        self.assertEqual(vocabulary.RULE_NUMBERS, numbers)
 
     def test_patience(self) -> None:
         """Who asks the server to wait gives it that much longer to answer."""

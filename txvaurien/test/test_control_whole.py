@@ -185,6 +185,34 @@ class JournalTests(FaultCase):
         self.assertEqual(self.ask("GET", "/journal?proxy=other")["records"], [])
         self.assertEqual(self.refused("GET", "/journal?since=x")[:2], ("querystring", "since"))
 
+    def test_last(self) -> None:
+        """The last of those that are asked for, the oldest first; however many there may be."""
+        for _ in range(3):
+            self.memory.pair()
+        self.ask("POST", "/toxics", {"type": "pause"})
+        said = self.ask("GET", "/journal?event=link-opened&last=2")["records"]
+        self.assertEqual([record["link"] for record in said], [2, 3])
+        self.assertEqual(self.ask("GET", "/journal?since=3&last=2000"), self.ask("GET", "/journal?since=3"))
+        for query in ("last=0", "last=1&limit=1"):
+            self.assertEqual(self.refused("GET", f"/journal?{query}")[:2], ("querystring", "last"))
+
+    def test_many(self) -> None:
+        """A thousand are told of where nobody says how many; `last` may ask for more."""
+        for number in range(1500):
+            self.proxy.event("idle", None, seconds=number)
+        first, last = (self.ask("GET", f"/journal{query}")["records"] for query in ("", "?last=1200"))
+        self.assertEqual([first[0]["n"], first[-1]["n"]], [1, 1000])
+        self.assertEqual([last[0]["n"], last[-1]["n"]], [301, 1500])
+
+    def test_unknown_event(self) -> None:
+        """An event that there is not: the answer says which there are, and which may be meant."""
+        location, name, said = self.refused("GET", "/journal?event=fird")
+        self.assertEqual((location, name), ("querystring", "event"))
+        self.assertIn(
+            "there is no event 'fird' (did you mean 'fired'?); the events are: acted, action, ", said
+        )
+        self.assertEqual(self.ask("GET", "/journal?event=")["records"], [])
+
 
 class BackendTests(FaultCase):
     """PUT /backend, beside what Vaurien knew of it."""

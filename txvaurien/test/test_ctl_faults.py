@@ -75,11 +75,49 @@ class FaultCommandTests(TestCase):
         )
         self.assertEqual(
             await self.fails("rule", "add", "delay name=mine"),
-            "there is a rule 'mine' already; remove that with `vaurienctl rule remove`,"
-            " or give this one another name",
+            "there is a rule 'mine' already; change that with `vaurienctl rule update`,"
+            " remove it with `vaurienctl rule remove`, or give this one another name",
         )
         self.assertIn("'slep'", await self.fails("rule", "add", "delay slep=2"))
         self.assertIn("there is no behavior 'dealy'", await self.fails("rule", "add", "dealy"))
+
+    async def test_rule_update(self) -> None:
+        """What is named is otherwise then, each value of its own type; what is empty is taken away."""
+        await self.said("rule", "add", "error text=404 verb=SET times=2 name=r")
+        changes = ["times=3", "for=1m30s", "probability=.5", "inject=yes", "text=not here", "link-age=>5"]
+        self.assertEqual(await self.said("rule", "update", "r", *changes), 'Rule "r" updated')
+        self.assertEqual(
+            await self.said("rule", "list"),
+            "r  fired 0 of 0  error text='not here' inject=true verb=SET link-age=5.. probability=0.5"
+            " times=3 for=90.0",
+        )
+        await self.said(
+            "rule", "update", "r", "times=", "verb=", "for=", "text=", "link_age=", "probability="
+        )
+        self.assertEqual(await self.said("rule", "list"), "r  fired 0 of 0  error inject=true")
+        await self.said("rule", "update", "r", "behavior=delay", "sleep=2", "for=60")
+        self.assertEqual(await self.said("rule", "list"), "r  fired 0 of 0  delay sleep=2.0 for=60.0")
+        await self.said("rule", "remove", "r")
+
+    async def test_rule_update_in_vain(self) -> None:
+        """What cannot be is refused, and nothing has changed; the words are those of the shell."""
+        await self.said("rule", "add", "delay sleep=2 name=r")
+        before = self.proxy.plan
+        for words, said in (
+            (["r", "sleep=soon"], "sleep: 'soon' will not do; it must be a number from 0"),
+            (["r", "times=" + "9" * 400], "times: "),
+            (["r", "slep=2"], "there is no field 'slep' (did you mean 'sleep'?)"),
+            (["r", "sleep"], "'sleep' is not FIELD=VALUE; write for example: sleep=2"),
+            (["r", "=2"], "'=2' is not FIELD=VALUE"),
+            (["r", "link-age=>2", "link_age=>3"], "link-age: it stands twice; say it once"),
+            (["r", "name=x"], "the name of a rule stays; remove this one and add another"),
+            (["r", "fired=3"], "fired: a rule counts this itself; it cannot be set"),
+            (["r", "self=3"], "there is no field 'self'"),
+            (["x", "sleep=3"], "there is no rule 'x'; the rules are: r"),
+            (["r"], "FIELD=VALUE is missing; try --help"),
+        ):
+            self.assertIn(said, await self.fails("rule", "update", *words))
+        self.assertIs(self.proxy.plan, before)
 
     async def test_counts(self) -> None:
         """Of what a rule has counted all is shown that is not as it should be."""
@@ -117,9 +155,29 @@ class FaultCommandTests(TestCase):
             " stream=upstream toxicity=1.0",
         )
         said = await self.fails("toxic", "add", "latency", "stream=upstream")
-        self.assertIn("already; remove that with `vaurienctl toxic remove`, or give", said)
+        self.assertIn("already; change that with `vaurienctl toxic update`, remove it with", said)
         said = await self.said("toxic", "remove", "latency_upstream")
         self.assertEqual((said, self.proxy.plan.toxics), ('Toxic "latency_upstream" removed', ()))
+
+    async def test_toxic_update(self) -> None:
+        """Attributes and the toxicity become what is said, all else stays; what cannot be is refused."""
+        await self.said("toxic", "add", "latency latency=200 jitter=5 name=far")
+        said = await self.said("toxic", "update", "far", "latency=100", "toxicity=0.5", "distribution=normal")
+        self.assertEqual(said, 'Toxic "far" updated')
+        self.assertEqual(
+            await self.said("toxic", "list"),
+            "far  latency latency=100 jitter=5 distribution=normal stream=downstream toxicity=0.5",
+        )
+        before = self.proxy.plan
+        for words, said in (
+            (["far", "latency=long"], "latency: 'long' will not do; it must be a whole number"),
+            (["far", "latency="], "latency: '' will not do; it must be a whole number"),
+            (["far", "latncy=1"], "there is no attribute 'latncy' (did you mean 'latency'?)"),
+            (["far", "stream=upstream"], "the stream of a toxic stays; remove this one and add another"),
+            (["x", "latency=1"], "there is no toxic 'x'; the toxics are: far"),
+        ):
+            self.assertIn(said, await self.fails("toxic", "update", *words))
+        self.assertIs(self.proxy.plan, before)
 
     async def test_actions(self) -> None:
         """Actions are started and stopped."""
@@ -204,6 +262,14 @@ class FaultCommandTests(TestCase):
         records = [json.loads(line) for line in (await self.said("journal")).splitlines()]
         self.assertEqual([(record["n"], record["event"]) for record in records], [(1, "plan"), (2, "plan")])
         self.assertEqual(len((await self.said("journal", "--since=1")).splitlines()), 1)
-        self.assertEqual(len((await self.said("journal", "--limit=1")).splitlines()), 1)
+        for end, number in (("--limit", 1), ("--last", 2)):
+            (line,) = (await self.said("journal", end, "1")).splitlines()
+            self.assertEqual(json.loads(line)["n"], number)
         self.assertEqual(await self.said("journal", "--event=fired"), "")
         self.assertEqual(await self.said("journal", "--link=1"), "")
+        said = await self.fails("journal", "--event=fird")
+        self.assertIn(
+            "event: there is no event 'fird' (did you mean 'fired'?); the events are: acted, ", said
+        )
+        said = await self.fails("journal", "--last=1", "--limit=1")
+        self.assertIn("last: this cannot be said beside 'limit'", said)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -72,6 +73,17 @@ class DemoArgumentsTests(SynchronousTestCase):
             self.assertEqual(run_demo(["--seed=x"], MemoryReactorClock()), 1)
         self.assertEqual(told.getvalue(), "vaurien: --seed: 'x' will not do; it must be a whole number\n")
 
+    def test_nothing_to_try(self) -> None:
+        """What to try is shown when the reactor runs, so not where nothing can listen."""
+        world = MemoryReactorClock()
+        listen = world.listenTCP
+        self.patch(world, "listenTCP", lambda _, factory, **keywords: listen(4711, factory, **keywords))
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            self.assertEqual(run_demo([], world, lambda *_: 3), 3)
+            self.assertEqual(printed.getvalue(), "")
+            world.run()
+        self.assertIn("Ctrl-C ends it.", printed.getvalue())
+
 
 class RunDemoTests(TestCase):
     """The demo as it runs."""
@@ -90,12 +102,13 @@ class RunDemoTests(TestCase):
             return 0
 
         self.patch(reactor, "listenTCP", self.until_the_end(reactor))
-        with contextlib.redirect_stdout(io.StringIO()) as printed:
-            self.assertEqual(run_demo(["--proxy=:0", "--http-port=0"], reactor, start), 0)
-        self.assertIn("Ctrl-C ends it.", printed.getvalue())
+        printed = io.StringIO()
+        self.patch(sys, "stdout", printed)
+        self.assertEqual(run_demo(["--proxy=:0", "--http-port=0"], reactor, start), 0)
         proxy = services[0].proxy_service
         assert proxy is not None
         self.assertEqual(await self.get(f"http://127.0.0.1:{proxy.port}/"), GREETING)
+        self.assertIn("Ctrl-C ends it.", printed.getvalue())
 
     def test_dry_run(self) -> None:
         """--dry-run says what would happen, and does not start."""

@@ -9,6 +9,9 @@ from txvaurien.dryrun import dry_run_text
 from txvaurien.rules import Rule
 from txvaurien.test.test_config import ConfigCase
 
+#: What is said where nothing was said of a control server and of a journal.
+NOTHING_MORE = ("no control server", "no journal file")
+
 
 class DryRunTests(ConfigCase):
     """`dry_run_text`."""
@@ -26,25 +29,45 @@ class DryRunTests(ConfigCase):
             "--sync",
         )
         self.assertEqual(
-            dry_run_text(settings).splitlines()[:-1],
+            [line for line in dry_run_text(settings).splitlines()[:-1] if line not in NOTHING_MORE],
             [
                 "proxy on localhost:8000 for localhost:80: protocol tcp, seed 7",
+                "limits: timeout 30, idle-timeout off, pool-max-size off, pool-timeout 30,"
+                " max-active-faults 3",
                 "rule a b: delay sleep=2.0 verb=GET,SET target='user *' for=5.0",
                 "5 %: error inject=true",
                 "10.5 %: delay",
                 "toxic latency_upstream: latency latency=200 stream=upstream toxicity=0.5",
                 "toxic pause_downstream: pause stream=downstream",
-                "at most 3 faults at one time",
             ],
         )
         self.assertIn("warning: --sync: this does nothing", dry_run_text(settings))
+
+    def test_process(self) -> None:
+        """The control server, the journal and the limits have a line each."""
+        settings = self.load("--http", "--http-port=1", "--journal=x", "--idle-timeout=1m", "--workers=2")
+        self.assertEqual(
+            dry_run_text(settings).splitlines()[:4],
+            [
+                "proxy on localhost:8000 for localhost:80 in 2 processes: protocol tcp,"
+                " seed drawn at the start",
+                "control on http://localhost:1/",
+                "journal x: a new file after 104857600 bytes, 5 older ones kept",
+                "limits: timeout 30, idle-timeout 60, pool-max-size off, pool-timeout 30,"
+                " max-active-faults off",
+            ],
+        )
+        settings = self.load("--no-proxy", "--http-host=::1")
+        first, control, journal, *_ = dry_run_text(settings).splitlines()
+        self.assertTrue(first.startswith("no proxy: protocol tcp"), first)
+        self.assertEqual((control, journal), ("control on http://[::1]:8080/", "no journal file"))
 
     def test_words_can_be_used(self) -> None:
         """What stands behind the name of a rule is what --rule takes, with the same outcome."""
         settings = self.load(
             "--rule=delay sleep=0.25 before=no target='user *' link-age=>60 status=5*,404 times=2"
         )
-        words = dry_run_text(settings).splitlines()[1].partition(": ")[2]
+        words = dry_run_text(settings).splitlines()[4].partition(": ")[2]
         again = self.load(f"--rule={words}").plan.rules[0]
         self.assertEqual(vars(again), vars(settings.plan.rules[0]))
 
@@ -56,7 +79,7 @@ class DryRunTests(ConfigCase):
         )
         replayed = replace(settings, plan=replace(settings.plan, mix=(), rules=(rule,)))
         self.assertEqual(
-            dry_run_text(replayed).splitlines()[1:],
+            dry_run_text(replayed).splitlines()[4:],
             [
                 "link 1, exchange 9: delay sleep=2.0 (rule mix 0 delay)",
                 "link 1, exchange 10: delay sleep=2.0 (rule mix 0 delay)",

@@ -78,6 +78,7 @@ class HelpTests(SynchronousTestCase):
             "Action slow_accept: ",
             "delay=N milliseconds for each connection",
             "Kinds of errors of tcp (--behavior-error-kind): reset the connection is reset (RST)",
+            "Times are seconds, or have a unit: 500ms, 1m30s.",
         ):
             self.assertIn(part, self.flat)
 

@@ -115,6 +115,26 @@ class ReadIniTests(SynchronousTestCase):
         no_value = self.write("b.ini", "[vaurien]", "seed = 1", "what")
         self.assertIn(f"{no_value}:3: this is not INI", self.wrong(no_value))
 
+    def test_twice_the_same_section(self) -> None:
+        """A section that comes twice is told of with the first one, and what to do; so is an option."""
+        for lines, said in (
+            (
+                ("[toxic:up]", "type = pause", "[toxic:up]"),
+                "F:3: there is a section [toxic:up] already, at F:1;"
+                " call one of them otherwise ([toxic:NAME])",
+            ),
+            (
+                ("[vaurien]", "seed = 1", "[vaurien] ; again"),
+                "F:3: there is a section [vaurien] already, at F:1; put the lines of both into one",
+            ),
+            (
+                ("[vaurien]", "seed = 1", "[behavior:delay]", "seed = 2", "sleep: 2", "seed = 3"),
+                "F:6: seed: it is set twice; the other is F:4: seed",
+            ),
+        ):
+            path = self.write("a.ini", *lines)
+            self.assertEqual(self.wrong(path).replace(path, "F"), said)
+
     def test_not_text(self) -> None:
         """Bytes that are no UTF-8 are an error of their line."""
         path = self.folder / "a.ini"

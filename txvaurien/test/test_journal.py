@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+import txvaurien
 from txvaurien import __version__
 from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.error import Error
-from txvaurien.journal import Journal, encode, iso_time
+from txvaurien.journal import EVENTS, Journal, encode, iso_time
 from txvaurien.journalfile import JournalFile
 from txvaurien.mix import Share
 from txvaurien.plan import Plan
@@ -129,6 +132,28 @@ class EncodeTests(SynchronousTestCase):
 
         line = encode({"event": "fired", "value": Hostile(a=object())})
         self.assertEqual(msgspec.json.decode(line), {"event": "fired", "value": "(Hostile)"})
+
+
+class EventsTests(SynchronousTestCase):
+    """`EVENTS`."""
+
+    def test_docs(self) -> None:
+        """The page has a line for each, in the same order."""
+        page = Path(txvaurien.__file__).parents[1] / "docs" / "journal.md"
+        if not page.exists():
+            raise SkipTest("the docs are in the repository, not in the installed package")
+        _, _, rest = page.read_text(encoding="utf-8").partition("\n## Events\n")
+        rows = re.findall(r"^\| `([a-z-]+)` \|", rest.partition("\n## ")[0], re.MULTILINE)
+        self.assertEqual(rows, list(EVENTS))
+
+    def test_sources(self) -> None:
+        """Nothing is told of under another name: it could not be asked for."""
+        package = Path(txvaurien.__file__).parent
+        files = [path for path in package.rglob("*.py") if "test" not in path.relative_to(package).parts]
+        text = "".join(path.read_text(encoding="utf-8") for path in files)
+        told = set(re.findall(r"\bevent\(\s*\"([^\"]+)\"", text))
+        self.assertGreater(len(told), 10)
+        self.assertLessEqual(told, set(EVENTS))
 
 
 class RingTests(JournalCase):

@@ -325,7 +325,13 @@ class ReadingTests(JournalCase):
         self.write(HEAD, PROXY, "[1, 2]")
         self.refused(f"{self.path}:3: this is not a line of a journal")
         self.write(HEAD, PROXY, {"event": "fired", "rule": 7})
-        self.refused(f"{self.path}:3: this is not a line of a journal (Expected `str`, got `int`")
+        self.refused(f"{self.path}:3: this is not a line of a journal (its 'rule' cannot be that); each is")
+        self.write(HEAD, PROXY, {"n": 1})
+        self.refused(f"{self.path}:3: this is not a line of a journal (it has no event); each is")
+        self.write("2026-01-31T12:00:00+0000 info txvaurien: proxy on localhost:8000")
+        self.refused(f"{self.path}:1: this is not a line of a journal; each is a JSON object")
+        self.write(HEAD)
+        self.refused(f"{self.path}: its last run tells of no proxy; name another journal")
 
     def test_format(self) -> None:
         """A format that is not ours is not guessed at."""
@@ -337,6 +343,13 @@ class ReadingTests(JournalCase):
         self.write(HEAD, PROXY, '{"n": 1, "event": "fir')
         self.assertEqual(
             self.replay().warnings, ("the last line of the journal is cut off, and was left out",)
+        )
+
+    def test_cut_off_in_the_first_line(self) -> None:
+        """Where that is the only line there is nothing to be replayed, and it is said why."""
+        self.write('{"event": "jour')
+        self.refused(
+            f"{self.path}: its first line is cut off, or none of a journal; name a file of --journal"
         )
 
     def test_cut_off_in_the_middle(self) -> None:

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from txvaurien.behaviors.delay import Delay
 from txvaurien.config import Settings
 from txvaurien.errors import ConfigError
+from txvaurien.protocols.redis import Redis
 from txvaurien.protocols.tcp import Tcp
 from txvaurien.replaying import read_replayed, settle_replayed
 from txvaurien.test.registries import Chatty, registry
@@ -102,6 +103,21 @@ class ReplayTests(SynchronousTestCase):
         path = self.mktemp()
         Path(path).write_text("[rule:x]\nbehavior = delay\n", encoding="utf-8")
         self.assertIn(f"{path}:1: a replay has no rules but", self.wrong("--config", path))
+
+    def test_another_protocol(self) -> None:
+        """What a behavior cannot do with the protocol that was chosen is told of with journal and rule."""
+        fired = {**_FIRED, "rule": "r", "behavior": "error", "options": {"kind": "oom"}}
+        names = registry()
+        names.protocols["redis"] = Redis
+        path = self.journal(_FIRST, {**_PROXY, "protocol": "redis", "options": {}}, fired)
+        line, replay = read_replayed([path, "--protocol=chatty"], names, {})
+        assert replay is not None
+        error = self.assertRaises(ConfigError, settle_replayed, line, replay)
+        self.assertEqual(
+            str(error),
+            f"{path}: rule 'r': kind: there is no kind 'oom';"
+            " the journal is of 'redis': leave --protocol out",
+        )
 
     def test_no_journal(self) -> None:
         """Without a journal, or with something else, it says what to write."""

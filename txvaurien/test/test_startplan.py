@@ -63,7 +63,7 @@ class RuleTests(ConfigCase):
         """Whatever is wrong names the option, or the line."""
         for words, said in (
             ("delay slep=2", "--rule: slep: there is no field 'slep' (did you mean 'sleep'?); the fields"),
-            ("dely", "--rule: there is no fault 'dely' (did you mean 'delay'?)"),
+            ("dely", "--rule: there is no behavior 'dely' (did you mean 'delay'?); the behaviors are: "),
             ("latency", "--rule: 'latency' is a toxic; use --toxic"),
             ("deaf", "--rule: 'deaf' is an action of the proxy; start it with vaurienctl, or in a scenario"),
             ("delay times=-1", "--rule: times: '-1' will not do"),
@@ -79,7 +79,24 @@ class RuleTests(ConfigCase):
             (("[rule:]", "behavior = delay"), "F:1: [rule:] has no name; write [rule:NAME]"),
             (("[rule]", "behavior = delay"), "F:1: [rule] has no name; write [rule:NAME]"),
             (("[vaurien]", "rule = delay"), "F:2: rule: a rule has a section of its own in a file"),
-            (("[rules:x]",), "F:1: there is no section 'rules:x' (did you mean 'rule:NAME'?)"),
+            (
+                ("[rules:x]",),
+                "F:1: there is no section 'rules:x' (did you mean [rule:x]?); write [rule:NAME]",
+            ),
+            (("[rule users]",), "F:1: there is no section 'rule users' (did you mean [rule:users]?); write"),
+            (("[Toxic-x]",), "F:1: there is no section 'Toxic-x' (did you mean [toxic:x]?); write [toxic:"),
+            (("[rle]",), "F:1: there is no section 'rle'"),
+            (
+                ("[rule:x]", "verb = GET", "behaviour = delay"),
+                "F:3: behaviour: there is no field 'behaviour' (did you mean 'behavior'?);"
+                " a rule needs a line behavior = NAME",
+            ),
+            (("[rule:x]", "type = delay"), "F:2: type: there is no field 'type' (did you mean 'behavior'?)"),
+            (
+                ("[rule:x]", "behavior = delay", "times = 2 # at first"),
+                "F:3: times: '2 # at first' will not do; it must be a whole number from 0 to"
+                " 9007199254740992; a comment has a line of its own",
+            ),
         ):
             self.assertEqual(self.wrong(ini=lines)[: len(said)], said)
 
@@ -127,6 +144,8 @@ class ToxicTests(ConfigCase):
         )
         for lines, said in (
             (("[toxic:x]", "type = latncy"), "F:2: type: there is no toxic 'latncy'"),
+            (("[toxic:x]", "typ = latency"), "F:2: typ: there is no field 'typ' (did you mean 'type'?)"),
+            (("[toxic:x]", "behavior = pause"), "F:2: behavior: there is no field 'behavior' (did you mean"),
             (("[toxic:x]", "latency = 5"), "F:1: type: it is missing; the toxics are: latency, pause"),
             (("[toxic:x]", "type = latency", "toxicity = 2"), "F:3: toxicity: '2' will not do"),
             (

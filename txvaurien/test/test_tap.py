@@ -235,7 +235,10 @@ class ServiceTests(ServiceCase):
         service: Any = self.make(kind=TwistdService)
         service.daemon = True
         error = self.assertRaises(StartError, service.startService)
-        self.assertTrue(str(error.code).startswith("vaurien: cannot listen on 127.0.0.1:8000: "))
+        expected = "cannot listen on 127.0.0.1:8000: taken"
+        self.assertEqual(error.code, f"vaurien: {expected}; choose another address with --proxy")
+        # twistd shows what the exception says, and no more than 100 bytes of it.
+        self.assertEqual(str(error), expected)
         self.assertEqual(told.getvalue(), "")
 
     @staticmethod
