@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from ipaddress import IPv4Network, ip_network
+from ipaddress import ip_network
 from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
@@ -26,8 +26,6 @@ MOST = 2**53
 #: The longest name.
 NAME_LENGTH = 100
 
-#: How many bits stand before an IPv4 address that is written as IPv6.
-_MAPPED = 96
 
 _LABEL = re.compile(r"u?(?:0|[1-9][0-9]*)")
 _BEYOND = re.compile(r"(?P<sign>[<>]=?)\s*(?P<limit>.+)")
@@ -183,21 +181,13 @@ def _clients(value: Texts, where: str) -> tuple[Network, ...]:
 
 def _client(text: str, where: str) -> Network:
     try:
-        return _unmapped(ip_network(text.strip("[]"), strict=False))
+        return ip_network(text.strip("[]"), strict=False)
     except ValueError:
         raise ConfigError(
             where,
             f"{text!r} is neither an address nor a network",
             "write for example 127.0.0.1, 10.0.0.0/8 or fd00::/8",
         ) from None
-
-
-def _unmapped(network: Network) -> Network:
-    """An IPv4 network that is written as IPv6 (RFC 4291, 2.5.5.2) is the one that clients come from."""
-    mapped = getattr(network.network_address, "ipv4_mapped", None)
-    if mapped is None or network.prefixlen < _MAPPED:
-        return network
-    return IPv4Network((mapped, network.prefixlen - _MAPPED))
 
 
 def _places(value: Texts, where: str) -> frozenset[tuple[int, str]]:

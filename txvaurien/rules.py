@@ -109,6 +109,7 @@ class Rule:
     lifetime: float | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "clients", tuple(_unmapped(each) for each in self.clients))
         if not 0.0 <= self.probability <= 1.0:
             raise ConfigError(
                 "probability", f"{self.probability!r} will not do", "it is a number from 0 to 1"
@@ -145,6 +146,18 @@ class Rule:
         """Whether it is for the reply that this exchange has got."""
         status = exchange.response.status.upper() if exchange.response is not None else ""
         return any(fnmatchcase(status, each) for each in self.status)
+
+
+#: How many bits come before an IPv4 address that is written as IPv6.
+_MAPPED = 96
+
+
+def _unmapped(network: Network) -> Network:
+    """An IPv4 network that is written as IPv6 (RFC 4291, 2.5.5.2) is the one that clients come from."""
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is None or network.prefixlen < _MAPPED:
+        return network
+    return IPv4Network((mapped, network.prefixlen - _MAPPED))
 
 
 class Tally:

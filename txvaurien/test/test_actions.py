@@ -224,7 +224,7 @@ class HalfOpenTests(ActionCase):
             client, backend = memory.pair()
             backend.stuffed = stuffed
             while client.reading:
-                client.says(b"quiet " + b"x" * 100_000 + b"\n")
+                client.says(b"body 100000\n" + b"x" * 100_000)
             self.successResultOf(Deferred.fromCoroutine(memory.proxy.actions.start(HalfOpen())))
             self.assertTrue(client.reading)
             client.says(b"get b\n")

@@ -113,7 +113,8 @@ class FleetProxy(Proxy):
             # Some of its rules may have got counters.
             self._ledger.give_back(self._ledger.keep(self.plan))
             raise
-        gone = self._ledger.keep(plan)
+        # Whoever was told of it may have set another meanwhile.
+        gone = self._ledger.keep(self.plan)
         self._crew.tell(self._ledger.write(self.active))
         if gone:
             ensureDeferred(self.settled()).addCallback(lambda _: self._ledger.give_back(gone))
