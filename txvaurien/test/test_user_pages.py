@@ -90,10 +90,8 @@ class ToxiproxyApiTests(FaultCase):
         path = DOCS / "from-toxiproxy.md"
         if not path.exists():
             raise SkipTest("the docs are in the repository, not in the installed package")
-        ((body, where),) = re.findall(
-            r"-X PATCH -d '(.*?)' http://localhost:8080(/\w+/\w+)`", path.read_text(encoding="utf-8")
-        )
+        (body,) = re.findall(r"an update is `(.*?)`", path.read_text(encoding="utf-8"))
         self.ask("POST", "/toxics", {"type": "latency", "toxicity": 0.5, "attributes": {"jitter": 5}})
-        said = self.ask("PATCH", where, json.loads(body))
+        said = self.ask("PATCH", "/toxics/latency_downstream", json.loads(body))
         self.assertEqual(said["toxicity"], 0.5)
         self.assertEqual((said["attributes"]["latency"], said["attributes"]["jitter"]), (200, 5))
