@@ -12,7 +12,7 @@ import selectors
 import socket
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from bench.backends import ROOT
@@ -89,22 +89,28 @@ def serve(talk: Talk, port: int) -> None:
         selector.register(listener, selectors.EVENT_READ)
         while True:
             for key, _ in selector.select():
-                if key.fileobj is listener:
-                    client, _ = listener.accept()
+                if key.fileobj is not listener:
+                    assert isinstance(key.fileobj, socket.socket)
+                    _talk(selector, key.fileobj, answers)
+                    continue
+                client, _ = listener.accept()
+                selector.register(client, selectors.EVENT_READ)
+                with suppress(OSError):
+                    # Whoever only tried the port is gone already; reading tells so.
                     client.sendall(talk.greeting)
-                    selector.register(client, selectors.EVENT_READ)
-                else:
-                    _answer(selector, key.fileobj, answers)
 
 
-def _answer(selector: selectors.BaseSelector, peer: object, answers: dict[bytes, bytes]) -> None:
-    assert isinstance(peer, socket.socket)
-    asked = peer.recv(_READ)
-    if asked:
-        peer.sendall(answers[asked])
-    else:
-        selector.unregister(peer)
-        peer.close()
+def _talk(selector: selectors.BaseSelector, peer: socket.socket, answers: dict[bytes, bytes]) -> None:
+    try:
+        asked = peer.recv(_READ)
+        if asked:
+            peer.sendall(answers[asked])
+            return
+    except OSError:
+        # It has been reset, and is forgotten as one that was closed.
+        pass
+    selector.unregister(peer)
+    peer.close()
 
 
 def kilobytes(protocol: str, count: int, tree: str) -> float:

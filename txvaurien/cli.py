@@ -10,6 +10,7 @@ from typing import Any
 from twisted.logger import globalLogBeginner
 
 from txvaurien.config import Settings
+from txvaurien.descriptors import raise_limit
 from txvaurien.errors import ConfigError, ListenError
 from txvaurien.logs import log_observer
 from txvaurien.tap import Options, VaurienService, ready_descriptor
@@ -43,6 +44,7 @@ def run(settings: Settings, reactor: Any) -> int:
     try:
         observer = log_observer(common.log_level, common.log_output, settings.place("log-output"))
         globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
+        raise_limit(common.pool_max_size)
         service = VaurienService(settings, reactor, ready_descriptor())
         service.startService()
     except (ConfigError, ListenError) as error:

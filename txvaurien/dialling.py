@@ -20,7 +20,8 @@ from zope.interface import implementer, implementer_only
 from txvaurien.lane import End
 from txvaurien.link import Link
 from txvaurien.model import Direction, Side
-from txvaurien.pipe import Intake, Pipe, make_pipe
+from txvaurien.pipe import Pipe
+from txvaurien.polled import Intake, make_pipe
 from txvaurien.pool import Pool, PoolTimeout
 
 if TYPE_CHECKING:

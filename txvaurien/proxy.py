@@ -28,8 +28,8 @@ from txvaurien.itself import refuse_itself
 from txvaurien.link import Link
 from txvaurien.model import Direction, Side, Then
 from txvaurien.options import unknown
-from txvaurien.pipe import make_pipe
 from txvaurien.plan import ActivePlan, PlacedToxic, Plan
+from txvaurien.polled import make_pipe
 from txvaurien.poller import poller_of
 from txvaurien.pool import Pool
 from txvaurien.protocols.base import WireProtocol

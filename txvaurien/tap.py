@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 
 from txvaurien import __version__
 from txvaurien.config import CommandLine, Settings, read, settle
+from txvaurien.descriptors import raise_limit
 from txvaurien.errors import ConfigError, ListenError
 from txvaurien.journal import Journal
 from txvaurien.journalfile import JournalFile
@@ -374,6 +375,7 @@ def makeService(options: Options) -> IService:
             place = settings.place("log-output")
             common = settings.common
             globalLogPublisher.addObserver(log_observer(common.log_level, common.log_output, place))
+        raise_limit(settings.common.pool_max_size)
         service = TwistdService(settings, reactor, ready_descriptor())
         service.daemon = options.parent is not None and not options.parent["nodaemon"]
         return service

@@ -12,7 +12,7 @@ from txvaurien.errors import FramingError
 from txvaurien.exchange import LiveExchange
 from txvaurien.lane import End, Lane
 from txvaurien.model import Cut, Direction, Exchange, Frame, Hook, Then
-from txvaurien.pipe import PolledPipe
+from txvaurien.polled import PolledPipe
 from txvaurien.protocols.opaque import OpaqueSession
 from txvaurien.stream import Sink
 

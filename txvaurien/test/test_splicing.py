@@ -15,8 +15,8 @@ from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.dummy import Dummy
 from txvaurien.behaviors.hang import Hang
 from txvaurien.lane import LANE_LIMIT
-from txvaurien.pipe import PolledPipe
 from txvaurien.plan import PlacedToxic, Plan
+from txvaurien.polled import PolledPipe
 from txvaurien.rules import Rule
 from txvaurien.service import ProxyService
 from txvaurien.splicing import POOL_SIZE, KernelPipe, PipePool

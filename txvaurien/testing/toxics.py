@@ -10,22 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-import msgspec
 from twisted.internet.task import Clock
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from txvaurien.interfaces import IStage, IStageOut, IToxic
 from txvaurien.model import Ending
-from txvaurien.options import build, options_of, values_of
+from txvaurien.testing.declared import OptionLaws
 from txvaurien.toxics.base import HOLD_LIMIT, Toxic
-
-if TYPE_CHECKING:
-    from twisted.trial.unittest import SynchronousTestCase as _Case
-else:
-    _Case = object
 
 #: How a reading of a busy connection looks, in bytes.
 PIECE = 64 * 1024
@@ -159,7 +153,7 @@ def within(part: bytes, whole: bytes) -> bool:
     return all(byte in rest for byte in part)
 
 
-class ToxicLaws(_Case):
+class ToxicLaws(OptionLaws):
     """A subclass lists `examples`: instances of one class with options that are not all defaults."""
 
     examples: ClassVar[Sequence[Toxic]]
@@ -175,31 +169,12 @@ class ToxicLaws(_Case):
     draws: ClassVar[int] = 30
 
     def test_interfaces(self) -> None:
-        """It keeps to IToxic and its stages to IStage; a second with the same options is equal to it."""
+        """It keeps to IToxic and its stages to IStage."""
         for example in self.examples:
             verifyObject(IToxic, example)
             bench = Bench(example)
             verifyObject(IStage, bench.stage)
             verifyObject(IStageOut, bench.out)
-            self.assertEqual(build(type(example), values_of(example)), example)
-
-    def test_options_as_text(self) -> None:
-        """Options survive the command line and an INI file, which know only texts."""
-        for example in self.examples:
-            texts = {name.replace("_", "-"): str(value) for name, value in values_of(example).items()}
-            self.assertEqual(build(type(example), texts, text=True), example)
-
-    def test_options_as_json(self) -> None:
-        """Options survive JSON."""
-        for example in self.examples:
-            body = msgspec.json.decode(msgspec.json.encode(values_of(example)))
-            self.assertEqual(build(type(example), body), example)
-
-    def test_every_option_is_explained(self) -> None:
-        """Help texts, tables and forms are made of it."""
-        for example in self.examples:
-            for option in options_of(type(example)):
-                self.assertTrue(option.help, f"{example.name}: {option.name} has no description")
 
     def test_release(self) -> None:
         """Taken away, it passes on all that it holds, once and in order, and at once."""
