@@ -25,7 +25,7 @@ class Closing:
 
     def ended(self, direction: Direction, end: End) -> None:
         """The side that speaks in `direction` will say no more."""
-        lane = self._link.to_backend if direction is Direction.TO_BACKEND else self._link.to_client
+        lane = self._link.lane(direction)
         if lane.over:
             self._ended_late(lane, end)
         if lane.end is not None or lane.over:

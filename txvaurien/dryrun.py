@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from txvaurien.faults import describe_rule, describe_toxic
+from txvaurien.faults import describe_rule
 from txvaurien.options import Declared, options_of
 from txvaurien.rules import Rule
 from txvaurien.scenario import dry_run
@@ -85,7 +85,7 @@ def rule_words(rule: Rule) -> str:
 
 def toxic_words(placed: PlacedToxic) -> str:
     """A toxic in the short form, without the attributes that are so by default."""
-    fields = describe_toxic(placed)
+    fields = placed.describe()
     own: dict[str, Any] = {"stream": fields["stream"]}
     if placed.toxicity < 1.0:
         own["toxicity"] = placed.toxicity

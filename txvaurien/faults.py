@@ -205,17 +205,6 @@ def describe_rule(rule: Rule) -> dict[str, Any]:
     return {"behavior": rule.behavior.name, **plain_values(rule.behavior), **describe_fields(rule)}
 
 
-def describe_toxic(placed: PlacedToxic) -> dict[str, Any]:
-    """A toxic as Toxiproxy's API has it."""
-    return {
-        "name": placed.name,
-        "type": placed.toxic.name,
-        "stream": placed.stream,
-        "toxicity": placed.toxicity,
-        "attributes": plain_values(placed.toxic),
-    }
-
-
 def describe_action(action: Action) -> dict[str, Any]:
     """An action as JSON has it, with all of its options."""
     return {"action": action.name, **plain_values(action)}
@@ -307,5 +296,5 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
             for share in plan.mix
         ],
         "rules": [describe_rule(rule) for rule in plan.rules],
-        "toxics": [describe_toxic(placed) for placed in plan.toxics],
+        "toxics": [placed.describe() for placed in plan.toxics],
     }

@@ -10,7 +10,7 @@ import msgspec
 from txvaurien.behaviors.base import Behavior
 from txvaurien.control.answers import Problem, Refused
 from txvaurien.errors import ConfigError
-from txvaurien.faults import FaultReader, describe_plan, describe_rule, describe_toxic
+from txvaurien.faults import FaultReader, describe_plan, describe_rule
 from txvaurien.mix import Share, parse_mix
 from txvaurien.model import ErrorKind
 from txvaurien.options import Declared, Option, options_of, summary, unknown
@@ -101,7 +101,7 @@ class PlanReader:
         toxics = self._list(said, "toxics", self._toxic_of)
         plan = Plan(
             self._mix({"mix": said.get("mix", [])}),
-            toxics=_kept(toxics, now.toxics, describe_toxic),
+            toxics=_kept(toxics, now.toxics, PlacedToxic.describe),
             seed=now.seed if seed is None else seed,
         )
         for rule in _kept(rules, now.rules, describe_rule):

@@ -19,7 +19,7 @@ from twisted.web.iweb import IRequest
 
 from txvaurien.control.answers import Problem, Refused
 from txvaurien.control.app import body_of, new_app, not_found, say, short_form
-from txvaurien.faults import FaultReader, describe_toxic
+from txvaurien.faults import FaultReader
 from txvaurien.options import unknown
 from txvaurien.plan import PlacedToxic
 from txvaurien.proxy import Proxy
@@ -44,7 +44,7 @@ class ToxicsApi:
     @app.route("/", methods=["GET"])
     def list_toxics(self, request: IRequest) -> bytes:
         """All toxics, in their order."""
-        return say(request, [describe_toxic(each) for each in self._proxy.plan.toxics])
+        return say(request, [each.describe() for each in self._proxy.plan.toxics])
 
     @app.route("/", methods=["POST"])
     async def add(self, request: IRequest) -> bytes:
@@ -57,23 +57,23 @@ class ToxicsApi:
             raise Refused.because(409, "body", "name", why)
         self._proxy.add_toxic(placed)
         await self._proxy.settled()
-        return say(request, describe_toxic(placed))
+        return say(request, placed.describe())
 
     @app.route("/<name>", methods=["GET"])
     def get(self, request: IRequest, name: str) -> bytes:
         """One toxic."""
-        return say(request, describe_toxic(self._find(name)))
+        return say(request, self._find(name).describe())
 
     @app.route("/<name>", methods=["PATCH", "POST"])
     async def change(self, request: IRequest, name: str) -> bytes:
         """The same toxic with other attributes, or for another share of links."""
-        old = describe_toxic(self._find(name))
+        old = self._find(name).describe()
         said = body_of(request)
         _check_fixed(old, said)
         new = self._reader.toxic(_merged(old, said), where="")
         self._proxy.replace_toxic(new)
         await self._proxy.settled()
-        return say(request, describe_toxic(new))
+        return say(request, new.describe())
 
     @app.route("/<name>", methods=["DELETE"])
     async def remove(self, request: IRequest, name: str) -> bytes:

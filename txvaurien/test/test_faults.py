@@ -24,7 +24,7 @@ from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.dummy import Dummy
 from txvaurien.behaviors.error import Error
 from txvaurien.errors import ConfigError
-from txvaurien.faults import FaultReader, describe_action, describe_rule, describe_toxic
+from txvaurien.faults import FaultReader, describe_action, describe_rule
 from txvaurien.model import Direction
 from txvaurien.plan import PlacedToxic
 from txvaurien.plugins import Registry
@@ -526,7 +526,7 @@ class RoundTripTests(FaultCase):
     @given(TOXIC)
     def test_toxics(self, placed: PlacedToxic) -> None:
         """A toxic survives JSON, in Toxiproxy's shape."""
-        described = describe_toxic(placed)
+        described = placed.describe()
         self.assertEqual(list(described), ["name", "type", "stream", "toxicity", "attributes"])
         again = reader().toxic(json.loads(json.dumps(described)), where="")
         self.assertEqual(

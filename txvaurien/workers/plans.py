@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from txvaurien.errors import ConfigError
-from txvaurien.faults import FaultReader, describe_rule, describe_toxic
+from txvaurien.faults import FaultReader, describe_rule
 from txvaurien.mix import Share
 from txvaurien.plan import ActivePlan, PlacedToxic, Plan
 from txvaurien.plugins import Registry
@@ -60,7 +60,7 @@ class Ledger:
             active.seed,
             [Part(percent, rule) for percent, rule in zip(shares, parts, strict=True)],
             [self._rule(activation) for activation in active.rules],
-            [Placed(self._number(placed), describe_toxic(placed)) for placed in active.plan.toxics],
+            [Placed(self._number(placed), placed.describe()) for placed in active.plan.toxics],
         )
 
     def _rule(self, activation: Activation) -> Placed:
