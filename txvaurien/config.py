@@ -13,10 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from txvaurien.addresses import Backend, Listen, parse_backend, parse_listen
+from txvaurien.definition import Definition
 from txvaurien.errors import ConfigError
 from txvaurien.faults import FaultReader
 from txvaurien.flags import COMMANDS, REPEATABLE, Common, Flag, Given, flags_of, parse_arguments, prefix_of
 from txvaurien.inifile import Contents, Line, Section, check_comment, read_ini
+from txvaurien.limits import Limits
 from txvaurien.options import build, convert, unknown
 from txvaurien.plan import Plan
 from txvaurien.plugins import Registry
@@ -57,6 +59,36 @@ class Settings:
     def place(self, name: str) -> str:
         """Where the option was given, or ``--name``."""
         return self.places.get(name, f"--{name}")
+
+    @property
+    def definition(self) -> Definition:
+        """The proxy that the process is started for."""
+        common = self.common
+        return Definition(
+            self.name,
+            self.listen,
+            self.backend,
+            self.protocol,
+            self.plan,
+            limits=Limits(**{name: getattr(common, name) for name in Limits.__struct_fields__}),
+            backlog=common.backlog,
+            workers=common.workers,
+            busy_poll=common.busy_poll / 1e6,
+            places=self.places,
+        )
+
+    @property
+    def definitions(self) -> Sequence[Definition]:
+        """All proxies that are there from the start.
+
+        :raises ConfigError: there is to be none, and something that only a proxy can use.
+        """
+        if not self.common.no_proxy:
+            return (self.definition,)
+        if self.common.workers > 1:
+            what = "without a proxy they have nothing to do"
+            raise ConfigError(self.place("workers"), what, "leave --no-proxy out")
+        return ()
 
     @property
     def control(self) -> bool:

@@ -18,11 +18,9 @@ from msgspec import Meta
 
 from txvaurien.errors import ConfigError
 from txvaurien.journalfile import KEEP, MAX_SIZE
-from txvaurien.options import DAY, SECONDS, Declared, Option, options_of, unknown
+from txvaurien.limits import Limits
+from txvaurien.options import Declared, Option, options_of, unknown
 from txvaurien.plugins import Registry
-
-#: The shortest limit that a time may set, in seconds.
-_MOMENT = 0.001
 
 #: Options that only the command line has: their names and help texts.
 COMMANDS: Mapping[str, str] = MappingProxyType(
@@ -43,7 +41,7 @@ REPEATABLE = frozenset({"rule", "toxic"})
 _WITH_FLAGS = ("protocols", "behaviors")
 
 
-class Common(Declared, frozen=True, kw_only=True):
+class Common(Limits, frozen=True, kw_only=True):
     """The options that do not belong to a protocol or a behavior."""
 
     name: ClassVar[str] = "vaurien"
@@ -63,39 +61,7 @@ class Common(Declared, frozen=True, kw_only=True):
         str, Meta(description="a behavior for every exchange, or a mix in percent such as 5:error,10:delay")
     ] = "dummy"
     seed: Annotated[int, Meta(description="repeats a run; drawn and logged if not given")] | None = None
-    max_active_faults: (
-        Annotated[
-            int, Meta(ge=0, description="faults at one time at most; what comes beyond passes unharmed")
-        ]
-        | None
-    ) = None
     scenario: Annotated[str, Meta(description="a file that says what goes wrong when")] | None = None
-
-    timeout: Annotated[
-        float,
-        SECONDS,
-        Meta(ge=_MOMENT, le=DAY, description="seconds that connecting to the backend may take"),
-    ] = 30.0
-    idle_timeout: (
-        Annotated[
-            float,
-            SECONDS,
-            Meta(ge=_MOMENT, le=DAY, description="seconds after which a silent link is closed"),
-        ]
-        | None
-    ) = None
-    pool_max_size: (
-        Annotated[int, Meta(ge=1, description="backend connections at most; further clients wait")] | None
-    ) = None
-    pool_timeout: Annotated[
-        float,
-        SECONDS,
-        Meta(ge=0, le=DAY, description="seconds that a client may wait for a backend connection"),
-    ] = 30.0
-    on_desync: Annotated[
-        Literal["opaque", "close"],
-        Meta(description="a stream that is not of the protocol: pass it through unread, or end the link"),
-    ] = "opaque"
 
     busy_poll: Annotated[
         int,

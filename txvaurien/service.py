@@ -112,7 +112,8 @@ class ProxyService(Service):
 
     def __init__(self, proxy: Proxy, listen: str | IStreamServerEndpoint, *, backlog: int = BACKLOG) -> None:
         self.proxy = proxy
-        text = listen if isinstance(listen, str) else "the endpoint"
+        #: Where it is to listen, as users write it.
+        self.listen = text = listen if isinstance(listen, str) else "the endpoint"
         endpoint: Any = (
             parse_listen(listen).endpoint(proxy.reactor, backlog) if isinstance(listen, str) else listen
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService, MultiService
@@ -21,13 +21,13 @@ from txvaurien.errors import ConfigError, ListenError
 from txvaurien.journal import Journal
 from txvaurien.journalfile import JournalFile
 from txvaurien.logs import log_observer
+from txvaurien.member import Member
 from txvaurien.panicsignal import PanicSignal
 from txvaurien.plan import Plan
-from txvaurien.playing import Playing
 from txvaurien.plugins import Registry
 from txvaurien.printing import show
+from txvaurien.proxies import NoProxy, Proxies
 from txvaurien.proxy import Proxy
-from txvaurien.service import ProxyService
 
 # Most starts need only some of what follows, and people start one proxy for each test. So the
 # control server (Klein, and the web server below it) and what only some commands do are
@@ -111,7 +111,7 @@ class Options(usage.Options):
 
 
 class VaurienService(MultiService):
-    """The proxy, its journal, its scenario and its control server, as settings want them.
+    """The proxies, their journal, a scenario and the control server, as settings want them.
 
     SIGUSR1 is the panic stop: everything that goes wrong by our doing stops at once.
 
@@ -124,25 +124,34 @@ class VaurienService(MultiService):
         MultiService.__init__(self)
         self.settings = settings
         self.reactor = reactor
-        self.proxy = make_proxy(settings, reactor)
-        self.playing = Playing(self.proxy)
         self.journal_file = make_journal_file(settings)
         self.journal = Journal(reactor, file=self.journal_file)
-        self.proxy_service: ProxyService | None = None
+        self.proxies = Proxies(
+            reactor,
+            settings.registry,
+            settings.behavior_defaults,
+            [self.journal],
+            log_level=settings.common.log_level,
+        )
         self.control_service: ControlService | None = None
         self._ready = ready
-        self._recorded = False
-        self._trying: Deferred[Any] | None = None
+        self._trying: list[Deferred[Any]] = []
         self._panic = PanicSignal(reactor, self._on_panic)
-        if not settings.common.no_proxy:
-            settings.backend.resolve(settings.place("backend"))
-            _, make = makers_of(settings)
-            backlog = settings.common.backlog
-            self.proxy_service = make(self.proxy, settings.listen.text, backlog=backlog)
-            MultiService.addService(self, self.proxy_service)
+        for definition in settings.definitions:
+            definition.backend.resolve(definition.places.get("backend", "--backend"))
+            self.proxies.put(definition, main=definition.name == settings.name)
+        MultiService.addService(self, self.proxies)
         if settings.control:
             self.control_service = make_control(self)
             MultiService.addService(self, self.control_service)
+
+    @property
+    def main(self) -> Member | None:
+        """The proxy that is meant where none is named; None where there is none, or several."""
+        try:
+            return self.proxies.main
+        except NoProxy:
+            return None
 
     def startService(self) -> None:
         """Listen, say so, and try the backend once.
@@ -156,10 +165,10 @@ class VaurienService(MultiService):
         self._announce()
         # Not before the reactor runs: whoever waits for it may send SIGTERM at once.
         self.reactor.callWhenRunning(lambda: ensureDeferred(self._when_ready()))
-        if self.proxy_service is not None:
-            self._try_backend()
+        for member in self.proxies:
+            self._try_backend(member)
         if self.settings.scenario is not None:
-            ensureDeferred(self.playing.play(self.settings.scenario))
+            ensureDeferred(self.proxies.main.playing.play(self.settings.scenario))
 
     def _begin_journal(self) -> None:
         if self.journal_file is not None:
@@ -167,46 +176,31 @@ class VaurienService(MultiService):
                 self.journal_file.start()
             except ConfigError as error:
                 raise error.at(self.settings.place("journal")) from error
-        self.journal.attach(self.proxy, self.settings.listen.text)
-        self._recorded = True
 
     def stopService(self) -> Deferred[None]:
-        """Stop the scenario, stop listening and end all links; fires when that is done and journalled."""
+        """Stop scenarios, stop listening and end all links; fires when that is done and journalled."""
         return ensureDeferred(self._stop())
 
     async def _stop(self) -> None:
         self._panic.remove()
-        # A scenario may have stopped the listener, and starts it again at its end.
-        await self.playing.stop()
         stopped: Deferred[Any] = MultiService.stopService(self)
-        if self._trying is not None:
-            self._trying.cancel()
+        for trying in list(self._trying):
+            trying.cancel()
         await stopped
-        if self._recorded:
-            self.journal.detach(self.proxy)
-            self._recorded = False
         if self.journal_file is not None:
             await self.journal_file.stop(self.reactor)
         _log.info("stopped")
 
     def _on_panic(self) -> None:
-        ensureDeferred(self.playing.panic()).addErrback(
+        ensureDeferred(self.proxies.reset()).addErrback(
             lambda failure: _log.failure("the panic stop failed", failure)
         )
 
     def _announce(self) -> None:
         for warning in self.settings.warnings:
             _log.warn("{text}", text=warning)
-        if self.proxy_service is not None:
-            _log.info(
-                "proxy on {where} for {backend}: protocol {protocol}, behavior {behavior}{more}, seed {seed}",
-                where=_where(self.settings.listen.text, self.proxy_service.port),
-                backend=self.proxy.backend.text,
-                protocol=self.proxy.protocol.name,
-                behavior=self.proxy.plan.mix_text,
-                more="".join(f", {what} {name}" for what, name in _named(self.proxy.plan)),
-                seed=self.proxy.seed,
-            )
+        for member in self.proxies:
+            announce(member)
         if self.control_service is not None:
             host = self.settings.common.http_host
             _log.info(
@@ -215,36 +209,34 @@ class VaurienService(MultiService):
             )
 
     async def _when_ready(self) -> None:
-        await self.proxy.settled()
+        for member in self.proxies:
+            await member.proxy.settled()
         if self._ready is not None and self.running:
             self._say_ready(self._ready)
 
     def _say_ready(self, descriptor: int) -> None:
-        ports = [
-            service.port or 0 if service else 0 for service in (self.proxy_service, self.control_service)
-        ]
+        main = self.main
+        services = (None if main is None else main.service, self.control_service)
+        ports = [service.port or 0 if service else 0 for service in services]
         try:
             with open(descriptor, "w", encoding="ascii") as stream:
                 stream.write(f"ready {ports[0]} {ports[1]}\n")
         except OSError as error:
             _log.warn("{name}: {why}", name=READY_VARIABLE, why=error)
 
-    def _try_backend(self) -> None:
-        endpoint = self.settings.backend.endpoint(self.reactor, self.settings.common.timeout)
-        self._trying = trying = endpoint.connect(_Knocking())
-        trying.addErrback(self._backend_is_down)
-        trying.addBoth(self._tried)
+    def _try_backend(self, member: Member) -> None:
+        trying = member.proxy.endpoint.connect(_Knocking())
+        self._trying.append(trying)
+        trying.addErrback(self._backend_is_down, member.proxy)
+        trying.addBoth(lambda _: self._trying.remove(trying))
 
-    def _backend_is_down(self, failure: Failure) -> None:
+    def _backend_is_down(self, failure: Failure, proxy: Proxy) -> None:
         if self.running:
             _log.warn(
                 "the backend {backend} cannot be reached now ({why}); each client tries it again",
-                backend=self.settings.backend.text,
+                backend=proxy.backend.text,
                 why=failure.getErrorMessage().rstrip("."),
             )
-
-    def _tried(self, _: object) -> None:
-        self._trying = None
 
 
 class _Knock(Protocol):
@@ -299,33 +291,26 @@ class TwistdService(VaurienService):
             raise StartError(str(error), 1) from error
 
 
-def make_proxy(settings: Settings, reactor: Any) -> Proxy:
-    """The proxy that settings describe; it does not listen."""
-    common = settings.common
-    make, _ = makers_of(settings)
-    return make(
-        settings.backend,
-        settings.protocol,
-        settings.plan,
-        reactor=reactor,
-        timeout=common.timeout,
-        idle_timeout=common.idle_timeout,
-        pool_max_size=common.pool_max_size,
-        pool_timeout=common.pool_timeout,
-        on_desync=common.on_desync,
-        max_active_faults=common.max_active_faults,
-        busy_poll=common.busy_poll / 1e6,
-        name=settings.name,
+def announce(member: Member) -> None:
+    """Say in the log that there is a proxy, where, and what it does."""
+    proxy = member.proxy
+    _log.info(
+        "{name} on {where} for {backend}: protocol {protocol}, behavior {behavior}{more}, seed {seed}",
+        name=proxy.name,
+        where=where_it_listens(member),
+        backend=proxy.backend.text,
+        protocol=proxy.protocol.name,
+        behavior=proxy.plan.mix_text,
+        more="".join(f", {what} {name}" for what, name in _named(proxy.plan)),
+        seed=proxy.seed,
     )
 
 
-def makers_of(settings: Settings) -> tuple[Callable[..., Proxy], Callable[..., ProxyService]]:
-    """What makes a proxy, and what makes the service that listens for it: in one process or in several."""
-    if settings.common.workers == 1:
-        return Proxy, ProxyService
-    from txvaurien.workers.start import fleet_of
-
-    return fleet_of(settings)
+def where_it_listens(member: Member) -> str:
+    """The address in the words of the user, with the real port."""
+    if member.service is None or not member.running:
+        return f"{member.listen or 'no listener of its own'} (disabled)"
+    return _where(member.service.listen, member.service.port)
 
 
 def make_journal_file(settings: Settings) -> JournalFile | None:
@@ -342,14 +327,11 @@ def make_control(service: VaurienService) -> ControlService:
 
     settings = service.settings
     return ControlService(
-        service.proxy,
-        settings.registry,
+        service.proxies,
         settings.common.http_host,
         settings.common.http_port,
         reactor=service.reactor,
-        behavior_defaults=settings.behavior_defaults,
         journal=service.journal,
-        playing=service.playing,
     )
 
 

@@ -16,6 +16,7 @@ from txvaurien.control.answers import Problem, Refused, answer_with, encode
 from txvaurien.control.bodies import read_object
 from txvaurien.errors import ConfigError, ListenError
 from txvaurien.options import Declared, build
+from txvaurien.proxies import NoProxy
 
 _log = Logger()
 
@@ -32,6 +33,7 @@ def new_app() -> Klein:
     """An empty application whose errors are answered as `txvaurien.control.answers` says."""
     app = Klein()
     app.handle_errors(Refused)(_refused)
+    app.handle_errors(NoProxy)(_no_proxy)
     app.handle_errors(ConfigError)(_wrong)
     app.handle_errors(ListenError)(_no_port)
     app.handle_errors(MethodNotAllowed)(_no_such_method)
@@ -112,6 +114,12 @@ def _refused(self: object, request: IRequest, failure: Failure) -> bytes:
     refused = failure.value
     assert isinstance(refused, Refused)
     return refused.answer(request)
+
+
+def _no_proxy(self: object, request: IRequest, failure: Failure) -> bytes:
+    assert isinstance(failure.value, NoProxy)
+    error = failure.value
+    return Refused(404, [Problem("path", error.where, str(error.at("")))]).answer(request)
 
 
 def _wrong(self: object, request: IRequest, failure: Failure) -> bytes:

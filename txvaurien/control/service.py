@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from twisted.application.service import Service
@@ -13,9 +13,7 @@ from txvaurien.control.api import ControlApi
 from txvaurien.control.security import AllowedHosts, Guard
 from txvaurien.control.site import ClosingFactory, ControlSite
 from txvaurien.journal import Journal
-from txvaurien.playing import Playing
-from txvaurien.plugins import Registry
-from txvaurien.proxy import Proxy
+from txvaurien.proxies import Proxies
 from txvaurien.service import Listener
 
 #: How many connections the kernel queues for us.
@@ -23,30 +21,25 @@ BACKLOG = 50
 
 
 class ControlService(Service):
-    """Serves the control of one proxy over HTTP.
+    """Serves the control of proxies over HTTP.
 
     :param host: where to listen; ``localhost`` is 127.0.0.1.
     :param port: 0 for any port that is free.
     :param reactor: provides IReactorTCP and IReactorTime.
-    :param behavior_defaults: what was set for behaviors at start, by attribute name.
     :param hosts: further names under which the server may be asked.
-    :param journal: what is recorded of the proxy; by default a journal in memory is begun.
-    :param playing: the scenario of the proxy; by default one is made that plays nothing.
+    :param journal: what is recorded of the proxies; by default a journal in memory is begun.
     :raises ConfigError: `host` and `port` are no address.
     """
 
     def __init__(
         self,
-        proxy: Proxy,
-        registry: Registry,
+        proxies: Proxies,
         host: str = "localhost",
         port: int = 8080,
         *,
         reactor: Any,
-        behavior_defaults: Mapping[str, Mapping[str, object]] | None = None,
         hosts: Iterable[str] = (),
         journal: Journal | None = None,
-        playing: Playing | None = None,
     ) -> None:
         self._wanted = port
         self._reactor = reactor
@@ -56,10 +49,8 @@ class ControlService(Service):
         )
         if journal is None:
             journal = Journal(reactor)
-            journal.attach(proxy)
-        api = ControlApi(
-            proxy, registry, behavior_defaults, journal=journal, playing=playing or Playing(proxy)
-        )
+            proxies.watch_with(journal)
+        api = ControlApi(proxies, journal)
         root = Guard(api.resource(), AllowedHosts(host, hosts))
         self._factory = ClosingFactory(ControlSite(root, reactor))
 

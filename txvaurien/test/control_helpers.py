@@ -21,9 +21,9 @@ from txvaurien.control.security import AllowedHosts, Guard
 from txvaurien.control.site import ControlSite
 from txvaurien.journal import Journal
 from txvaurien.plan import Plan
-from txvaurien.playing import Playing
 from txvaurien.plugins import Registry
 from txvaurien.protocols.tcp import Tcp
+from txvaurien.proxies import Proxies
 from txvaurien.proxy import Proxy
 from txvaurien.toxics.bandwidth import Bandwidth
 from txvaurien.toxics.latency import Latency
@@ -50,9 +50,8 @@ def api(
 ) -> ControlApi:
     """The API of a proxy, with a journal of what it does."""
     journal = Journal(controlled.clock)
-    journal.attach(controlled)
-    playing = Playing(controlled)
-    return ControlApi(controlled, names or registry(), defaults, journal=journal, playing=playing)
+    known = names or registry()
+    return ControlApi(Proxies.of(controlled, known, defaults=defaults, watchers=[journal]), journal)
 
 
 def guarded(

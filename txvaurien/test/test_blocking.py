@@ -20,6 +20,7 @@ from txvaurien.control.service import ControlService
 from txvaurien.mix import Share
 from txvaurien.plan import Plan
 from txvaurien.protocols.tcp import Tcp
+from txvaurien.proxies import Proxies
 from txvaurien.proxy import Proxy
 from txvaurien.rules import Rule
 from txvaurien.test.control_helpers import registry
@@ -31,7 +32,7 @@ class ClientTests(TestCase):
 
     def setUp(self) -> None:
         self.proxy = Proxy("localhost:6379", Tcp(), reactor=reactor)
-        service = ControlService(self.proxy, registry(), port=0, reactor=reactor)
+        service = ControlService(Proxies.of(self.proxy, registry()), port=0, reactor=reactor)
         service.startService()
         self.addCleanup(service.stopService)
         self.port = service.port

@@ -24,6 +24,7 @@ from txvaurien.control.service import ControlService
 from txvaurien.mix import Share
 from txvaurien.plan import Plan
 from txvaurien.protocols.tcp import Tcp
+from txvaurien.proxies import Proxies
 from txvaurien.proxy import Proxy
 from txvaurien.rules import Rule
 from txvaurien.test.control_helpers import guarded, proxy, registry
@@ -245,7 +246,7 @@ class SocketTests(TestCase):
     async def test_round_trip(self) -> None:
         """It reaches the server, and leaves no connection behind."""
         controlled = Proxy("localhost:6379", Tcp(), reactor=reactor)
-        service = ControlService(controlled, registry(), port=0, reactor=reactor)
+        service = ControlService(Proxies.of(controlled, registry()), port=0, reactor=reactor)
         service.startService()
         self.addCleanup(service.stopService)
         client = AsyncClient(port=service.port)

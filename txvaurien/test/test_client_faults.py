@@ -15,6 +15,7 @@ from txvaurien.behaviors.delay import Delay
 from txvaurien.client import AsyncClient, Requester
 from txvaurien.control.service import ControlService
 from txvaurien.protocols.tcp import Tcp
+from txvaurien.proxies import Proxies
 from txvaurien.proxy import Proxy
 from txvaurien.rulefields import RULE_OPTIONS
 from txvaurien.test.control_helpers import guarded, registry
@@ -142,7 +143,7 @@ class BlockingFaultTests(TestCase):
 
     def setUp(self) -> None:
         self.proxy = Proxy("127.0.0.1:9", Tcp(), reactor=reactor)
-        service = ControlService(self.proxy, registry(), port=0, reactor=reactor)
+        service = ControlService(Proxies.of(self.proxy, registry()), port=0, reactor=reactor)
         service.startService()
         self.addCleanup(service.stopService)
         self.port = service.port

@@ -17,6 +17,7 @@ from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.error import Error
 from txvaurien.control.service import ControlService
 from txvaurien.protocols.tcp import Tcp
+from txvaurien.proxies import Proxies
 from txvaurien.proxy import Proxy
 from txvaurien.test.control_helpers import registry
 from txvaurien.test.servers import free_port
@@ -38,7 +39,7 @@ class CommandTests(TestCase):
 
     def setUp(self) -> None:
         self.proxy = Proxy("localhost:6379", Tcp(), reactor=reactor)
-        service = ControlService(self.proxy, registry(), port=0, reactor=reactor)
+        service = ControlService(Proxies.of(self.proxy, registry()), port=0, reactor=reactor)
         service.startService()
         self.addCleanup(service.stopService)
         self.port = str(service.port)

@@ -17,6 +17,7 @@ from twisted.trial.unittest import TestCase
 
 from txvaurien.control.service import ControlService
 from txvaurien.protocols.tcp import Tcp
+from txvaurien.proxies import Proxies
 from txvaurien.proxy import Proxy
 from txvaurien.service import ProxyService
 from txvaurien.test.control_helpers import registry
@@ -40,7 +41,7 @@ class FaultCommandTests(TestCase):
 
     def setUp(self) -> None:
         self.proxy = Proxy(f"127.0.0.1:{free_port()}", Tcp(), reactor=reactor)
-        service = ControlService(self.proxy, registry(), port=0, reactor=reactor)
+        service = ControlService(Proxies.of(self.proxy, registry()), port=0, reactor=reactor)
         service.startService()
         self.addCleanup(service.stopService)
         self.port = str(service.port)

@@ -105,7 +105,7 @@ class RunDemoTests(TestCase):
         printed = io.StringIO()
         self.patch(sys, "stdout", printed)
         self.assertEqual(run_demo(["--proxy=:0", "--http-port=0"], reactor, start), 0)
-        proxy = services[0].proxy_service
+        proxy = services[0].proxies.main.service
         assert proxy is not None
         self.assertEqual(await self.get(f"http://127.0.0.1:{proxy.port}/"), GREETING)
         self.assertIn("Ctrl-C ends it.", printed.getvalue())

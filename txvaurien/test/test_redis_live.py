@@ -32,6 +32,7 @@ from txvaurien.plan import Plan
 from txvaurien.plugins import Registry
 from txvaurien.processes import start_proxy, stop_proxy
 from txvaurien.protocols.redis import Redis
+from txvaurien.proxies import Proxies
 from txvaurien.rules import Rule
 from txvaurien.service import ProxyService
 from txvaurien.test.exceptions_redis import CUSTOM, EXPECTED
@@ -398,7 +399,7 @@ class FaultTests(RedisCase):
     async def test_live_on_a_pooled_connection(self) -> None:
         """A behavior set over HTTP holds for the next command of a connection that stands."""
         service = self.proxied()
-        control = ControlService(service.proxy, Registry.load(), "localhost", 0, reactor=reactor)
+        control = ControlService(Proxies.of(service.proxy, Registry.load()), "localhost", 0, reactor=reactor)
         control.startService()
         self.addCleanup(control.stopService)
         vaurien = Client(port=control.port)

@@ -155,9 +155,9 @@ class ServiceTests(ServiceCase):
         service = self.make("--http")
         verifyObject(IService, service)
         self.assertIsInstance(service, MultiService)
-        self.assertEqual(list(service), [service.proxy_service, service.control_service])
+        self.assertEqual(list(service), [service.proxies, service.control_service])
         self.assertIsNone(self.make().control_service)
-        self.assertIsNone(self.make("--no-proxy").proxy_service)
+        self.assertEqual(len(self.make("--no-proxy").proxies), 0)
 
     def test_listens(self) -> None:
         """The proxy and the control server listen where they were told to."""
@@ -184,7 +184,7 @@ class ServiceTests(ServiceCase):
             "--idle-timeout=7",
             "--pool-max-size=8",
             "--pool-timeout=9",
-        ).proxy
+        ).proxies.main.proxy
         said = (proxy.backend.text, proxy.seed, proxy.plan.mix_text, proxy.timeout, proxy.idle_timeout)
         self.assertEqual(said, ("localhost:9", 5, "delay", 6.0, 7.0))
         self.assertEqual(pools, [(8, 9.0)])
@@ -310,7 +310,7 @@ class JournalTests(ServiceCase):
         """What the proxy does is recorded, with or without a file."""
         service = self.make()
         service.startService()
-        service.proxy.set_plan(Plan())
+        service.proxies.main.proxy.set_plan(Plan())
         self.assertEqual([record.event for record in service.journal.since()], ["plan"])
         self.assertIsNone(service.journal_file)
 
@@ -335,7 +335,7 @@ class JournalFileTests(TestCase):
         arguments = ["--journal", path, "--journal-size=5000", "--journal-keep=2", "--proxy=:0"]
         service = VaurienService(load([*arguments, "--backend=127.0.0.1:9"], registry(), {}), reactor)
         service.startService()
-        service.proxy.set_plan(Plan())
+        service.proxies.main.proxy.set_plan(Plan())
         await service.stopService()
         lines = self.lines(path)
         self.assertEqual([line["event"] for line in lines], ["journal", "proxy", "plan"])
@@ -352,8 +352,8 @@ class FaultTests(ServiceCase):
 
     def test_cap(self) -> None:
         """--max-active-faults reaches the proxy."""
-        self.assertEqual(self.make("--max-active-faults=3").proxy.cap.most, 3)
-        self.assertIsNone(self.make().proxy.cap.most)
+        self.assertEqual(self.make("--max-active-faults=3").proxies.main.proxy.cap.most, 3)
+        self.assertIsNone(self.make().proxies.main.proxy.cap.most)
 
     def scenario(self) -> VaurienService:
         """A service with a scenario that has begun."""
@@ -367,7 +367,7 @@ class FaultTests(ServiceCase):
 
     def rules(self, service: VaurienService) -> list[str]:
         """The names of the rules that stand."""
-        return [rule.name for rule in service.proxy.plan.rules]
+        return [rule.name for rule in service.proxies.main.proxy.plan.rules]
 
     def test_scenario(self) -> None:
         """A scenario begins with the service, and what it adds is gone at its end."""
@@ -392,9 +392,9 @@ class FaultTests(ServiceCase):
         with capturedLogs() as events:
             calls[0]()
         self.assertIn("panic", "".join(formatEvent(event) for event in events))
-        self.assertEqual(service.proxy.plan.rules, ())
+        self.assertEqual(service.proxies.main.proxy.plan.rules, ())
         self.reactor.advance(100)
-        self.assertEqual(service.proxy.plan.rules, ())
+        self.assertEqual(service.proxies.main.proxy.plan.rules, ())
 
     def test_handler(self) -> None:
         """The signal is handled for as long as the service runs."""

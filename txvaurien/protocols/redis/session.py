@@ -13,6 +13,7 @@ from txvaurien.protocols.redis.heads import first_word
 from txvaurien.protocols.redis.messages import Reply, Request
 from txvaurien.protocols.redis.replies import Replies
 from txvaurien.protocols.redis.resp import HEAD_LIMIT, Requests
+from txvaurien.protocols.redis.runs import RUN_LIMIT, commands, replies
 
 #: What a reply begins with that may need a second look: a push, an attribute.
 _NOT_JUST_REPLIES = frozenset(b">|")
@@ -73,8 +74,17 @@ class RedisSession(Session):
         while True:
             if asking.undecided is not None:
                 self._settle()
-            start = reader.start
-            if start >= len(reader.data):
+            if reader.fresh and asking.plain:
+                for raw in commands(reader.data, reader.start, reader.start + RUN_LIMIT):
+                    if not raw:
+                        break
+                    reader.at = reader.start = reader.start + len(raw)
+                    exchange = Exchange(Request(raw))
+                    pending.append(exchange)
+                    yield Frame(raw, exchange)
+                    if not asking.plain:
+                        break
+            if reader.start >= len(reader.data):
                 reader.forget()
                 return
             try:
@@ -83,16 +93,6 @@ class RedisSession(Session):
                 for piece in reader.before_error():
                     yield self._request_frame(*piece)
                 raise
-            if complete and not reader.cut and reader.at - start <= HEAD_LIMIT:
-                raw = reader.whole()
-                # Commands of three letters are so many that they get a short cut.
-                if asking.plain and (raw[4:8] == b"$3\r\n" or first_word(raw) not in SPECIAL):
-                    exchange = Exchange(Request(raw))
-                    pending.append(exchange)
-                    yield Frame(raw, exchange)
-                else:
-                    yield asking.ask(raw, True)
-                continue
             held = reader.piece(complete)
             if held is None:
                 return
@@ -110,21 +110,29 @@ class RedisSession(Session):
     def _heard(self) -> Iterator[Frame]:
         reader, matcher, pending = self._replies, self._matcher, self._matcher.pending
         while reader.start < len(reader.data):
+            if reader.fresh:
+                for raw in replies(reader.data, reader.start, reader.start + RUN_LIMIT):
+                    if not raw:
+                        break
+                    reader.at = reader.start = reader.start + len(raw)
+                    exchange = pending[0] if pending else None
+                    if type(exchange) is Exchange and matcher.calm:
+                        pending.popleft()
+                        exchange.response = Reply(raw)
+                        yield Frame(raw, exchange)
+                        continue
+                    yield from self._reply_frames(raw, True, True)
+                    if not reader.fresh:
+                        # It has been put back, to be matched with what comes next.
+                        break
+                if reader.start >= len(reader.data):
+                    break
             try:
                 complete = reader.scan()
             except FramingError:
                 for piece in reader.before_error():
                     yield from self._reply_frames(*piece)
                 raise
-            if complete and pending and matcher.calm and not reader.cut:
-                exchange, start = pending[0], reader.start
-                small = reader.at - start <= HEAD_LIMIT
-                if type(exchange) is Exchange and small and reader.data[start] not in _NOT_JUST_REPLIES:
-                    del pending[0]
-                    raw = reader.whole()
-                    exchange.response = Reply(raw)
-                    yield Frame(raw, exchange)
-                    continue
             held = reader.piece(complete)
             if held is None:
                 return
