@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TypeVar
 
-from txvaurien import vocabulary
-from txvaurien.vocabulary import DEFAULT_PORT, Call, Fields, OptionFields, ShareFields, VaurienError
+from txvaurien import proxycalls, vocabulary
+from txvaurien.blockingproxy import ProxyCommands
+from txvaurien.vocabulary import DEFAULT_PORT, Call, Fields, OptionFields, VaurienError
 
 Answer = TypeVar("Answer")
-FaultT = TypeVar("FaultT", bound="Fault")
 
 
-class Client:
+class Client(ProxyCommands):
     """Talks to the control server of a proxy; every method is one HTTP request.
 
     Every method raises `VaurienError`, a ValueError, if the server refuses or does not answer.
@@ -39,35 +38,38 @@ class Client:
         self._scheme = scheme
         self._timeout = timeout
 
-    def get_behavior(self) -> str:
-        """The name of the current behavior, or the text of the current mix."""
-        return self._carry(vocabulary.get_behavior())
+    def proxies(self) -> list[Fields]:
+        """All proxies, by name: where each listens and connects to, and what is set."""
+        return self._carry(proxycalls.list_proxies())
 
-    def set_behavior(self, name: str, **options: object) -> None:
-        """Set one behavior; or, without options, a mix such as ``5:error,10:delay``."""
-        self._carry(vocabulary.set_behavior(name, options))
+    def proxy(self, name: str) -> ProxyHandle:
+        """What concerns one proxy of several: ``client.proxy("redis").set_behavior("hang")``."""
+        return ProxyHandle(self, name)
 
-    def get_mix(self) -> list[ShareFields]:
-        """The current behaviors with all of their options: what `set_mix` takes."""
-        return self._carry(vocabulary.get_mix())
+    def create(self, name: str, backend: str, listen: str = "localhost:0", **fields: object) -> ProxyHandle:
+        """One more proxy: ``create("cache", "localhost:6379", protocol="redis")``; it listens on return.
 
-    def set_mix(self, mix: Sequence[ShareFields]) -> None:
-        """Set several behaviors, each with its percentage and its options."""
-        self._carry(vocabulary.set_mix(mix))
-
-    @contextmanager
-    def with_behavior(self, name: str, **options: object) -> Iterator[None]:
-        """Set a behavior for the time of a ``with`` block, then put back what was there.
-
-        What was there comes back with its options, and a mix as a mix; what it counts
-        (``warmup``, ``agitate``) begins anew.
+        :param fields: ``protocol``, ``options`` (of the protocol), ``enabled``, ``toxics``, ``plan``,
+            ``seed``, and limits such as ``timeout``.
         """
-        before = self.get_mix()
-        self.set_behavior(name, **options)
-        try:
-            yield
-        finally:
-            self.set_mix(before)
+        made = self._carry(proxycalls.create_proxy(name, backend, listen, fields))
+        return ProxyHandle(self, str(made["name"]), str(made["listen"]))
+
+    def populate(self, proxies: Sequence[Mapping[str, object]]) -> list[Fields]:
+        """Several proxies at once, as Toxiproxy does: those that are just so stay, others are replaced."""
+        return self._carry(proxycalls.populate(proxies))
+
+    def list_protocols(self) -> dict[str, Fields]:
+        """The protocols: their options, and the kinds of errors that they can say."""
+        return self._carry(proxycalls.list_protocols())
+
+    def list_toxic_types(self) -> dict[str, Fields]:
+        """The types of toxics, with their attributes."""
+        return self._carry(proxycalls.list_toxic_types())
+
+    def health(self) -> Fields:
+        """Whether the server is well, its version, and how many proxies it has."""
+        return self._carry(proxycalls.get_health())
 
     def list_behaviors(self) -> list[str]:
         """The names of the behaviors that can be set, sorted."""
@@ -80,118 +82,6 @@ class Client:
     def list_attributes(self) -> dict[str, list[OptionFields]]:
         """The attributes of each type of toxic: name, type, default, help and bounds."""
         return self._carry(vocabulary.list_attributes())
-
-    def get_backend(self) -> str:
-        """The address of the backend."""
-        return self._carry(vocabulary.get_backend())
-
-    def set_backend(self, address: str, cut: bool = False) -> None:
-        """Send the links to come to another backend; with `cut`, end those that stand."""
-        self._carry(vocabulary.set_backend(address, cut))
-
-    def plan(self) -> Fields:
-        """The mix, the rules, the toxics and the seed: what `set_plan` takes."""
-        return self._carry(vocabulary.get_plan())
-
-    def set_plan(self, plan: Mapping[str, object]) -> None:
-        """Set a whole plan at once."""
-        self._carry(vocabulary.set_plan(plan))
-
-    def reset(self) -> None:
-        """Remove every fault: the mix, rules, toxics, actions and the scenario."""
-        self._carry(vocabulary.reset())
-
-    def add_rule(self, behavior: str, /, *, position: int | None = None, **fields: object) -> Rule:
-        """One more rule: ``add_rule("error", kind="readonly", verb="SET", times=2)``.
-
-        The short form will do as well: ``add_rule("error kind=readonly verb=SET times=2")``.
-
-        :param position: how many rules come before it; all, by default.
-        :param fields: the options of the behavior, and those of rules (``for_`` stands for ``for``).
-        """
-        return Rule(self, self._carry(vocabulary.add_rule(behavior, fields, position)))
-
-    def rules(self) -> list[Fields]:
-        """All rules, in their order, with what they have counted."""
-        return self._carry(vocabulary.list_rules())
-
-    def rule(self, name: str) -> Fields:
-        """One rule, with what it has counted."""
-        return self._carry(vocabulary.get_rule(name))
-
-    def change_rule(self, name: str, /, **fields: object) -> None:
-        """Change fields of a rule (None takes one away); its counters start from zero."""
-        self._carry(vocabulary.change_rule(name, fields))
-
-    def wait_for_rule(self, name: str, fired: int = 1, timeout: float = 10.0) -> int:
-        """Return how often a rule has fired, when that is at least `fired`.
-
-        :raises NotFired: it was less often in `timeout` seconds.
-        """
-        return self._carry(vocabulary.wait_for_rule(name, fired, timeout))
-
-    def remove_rule(self, name: str) -> None:
-        """Remove a rule; what it held is let go."""
-        self._carry(vocabulary.remove_rule(name))
-
-    def add_toxic(self, type_: str, /, **fields: object) -> Toxic:
-        """One more toxic: ``add_toxic("latency", latency=200, stream="upstream", toxicity=0.5)``.
-
-        :param fields: ``name``, ``stream``, ``toxicity``, and the attributes of its type.
-        """
-        return Toxic(self, self._carry(vocabulary.add_toxic(type_, fields)))
-
-    def toxics(self) -> list[Fields]:
-        """All toxics, in their order."""
-        return self._carry(vocabulary.list_toxics())
-
-    def change_toxic(self, name: str, /, **fields: object) -> None:
-        """Change attributes of a toxic, or its toxicity."""
-        self._carry(vocabulary.change_toxic(name, fields))
-
-    def remove_toxic(self, name: str) -> None:
-        """Remove a toxic; what it held is let go."""
-        self._carry(vocabulary.remove_toxic(name))
-
-    def start_action(self, name: str, /, **options: object) -> None:
-        """Begin an action of the proxy: ``start_action("slow_accept", delay=100)``."""
-        self._carry(vocabulary.start_action(name, options))
-
-    def stop_action(self, name: str) -> None:
-        """End an action."""
-        self._carry(vocabulary.stop_action(name))
-
-    def actions(self) -> list[Fields]:
-        """The actions that stand, with their options."""
-        return self._carry(vocabulary.list_actions())
-
-    def links(self) -> list[Fields]:
-        """All links, with what has passed on them."""
-        return self._carry(vocabulary.list_links())
-
-    def kill(self, link: int | None = None, how: str = "rst") -> int:
-        """End one link, or all, with ``rst`` or ``fin``; how many there were."""
-        return self._carry(vocabulary.kill(link, how))
-
-    def scenario(self) -> Fields:
-        """How far the scenario is; its ``state`` is ``none`` where there is none."""
-        return self._carry(vocabulary.get_scenario())
-
-    def set_scenario(self, text: str) -> Fields:
-        """Begin a scenario, in place of the one that is played."""
-        return self._carry(vocabulary.set_scenario(text))
-
-    def pause_scenario(self) -> Fields:
-        """Let the time of the scenario stand still."""
-        return self._carry(vocabulary.control_scenario("pause"))
-
-    def resume_scenario(self) -> Fields:
-        """Let it go on."""
-        return self._carry(vocabulary.control_scenario("resume"))
-
-    def stop_scenario(self) -> None:
-        """Stop the scenario; all that it added is gone."""
-        self._carry(vocabulary.stop_scenario())
 
     def journal(self, since: int = 0, **filters: object) -> list[Fields]:
         """The records after number `since`, the oldest first.
@@ -221,67 +111,64 @@ class Client:
             connection.close()
 
 
-class Fault:
-    """Something that was added, and is removed at the end of a ``with`` block.
+class ProxyHandle(ProxyCommands):
+    """One of the proxies of a server, by its name.
+
+    With `with` it is removed at the end of the block.
 
     :ivar name: what it is called.
+    :ivar listen: where it listened when this was made; empty if nobody had asked.
     """
 
-    def __init__(self, client: Client, name: str) -> None:
+    def __init__(self, client: Client, name: str, listen: str = "") -> None:
         self.name = name
+        self.listen = listen
         self._client = client
 
-    def remove(self) -> None:
-        """Remove it."""
-        raise NotImplementedError
+    @property
+    def port(self) -> int:
+        """The port in `listen`, 0 where there is none."""
+        tail = self.listen.rpartition(":")[2]
+        return int(tail) if tail.isdecimal() else 0
 
-    def __enter__(self: FaultT) -> FaultT:
+    def describe(self) -> Fields:
+        """Where it listens and connects to, whether it is enabled, its toxics, its plan and more."""
+        return self._client._carry(proxycalls.get_proxy(self.name))
+
+    def change(self, **fields: object) -> None:
+        """Change ``listen``, ``backend`` or ``enabled``; where an address changes, its links are cut."""
+        said = self._client._carry(proxycalls.change_proxy(self.name, fields))
+        self.listen = str(said["listen"])
+
+    def enable(self) -> None:
+        """Let clients connect."""
+        self.change(enabled=True)
+
+    def disable(self) -> None:
+        """Refuse clients and cut all links; the port stays the proxy's."""
+        self.change(enabled=False)
+
+    def remove(self) -> None:
+        """Remove it, with its port and its links."""
+        self._client._carry(proxycalls.remove_proxy(self.name))
+
+    def journal(self, since: int = 0, **filters: object) -> list[Fields]:
+        """The records of this proxy after number `since`; see `Client.journal`."""
+        return self._client.journal(since, **filters, proxy=self.name)
+
+    def __enter__(self) -> ProxyHandle:
         return self
 
     def __exit__(self, *_: object) -> None:
         try:
             self.remove()
         except VaurienError as error:
-            # A reset may have been before us.
+            # Somebody else may have been before us.
             if not vocabulary.is_gone(error):
                 raise
 
-
-class Rule(Fault):
-    """A rule that was added."""
-
-    @property
-    def fired(self) -> int:
-        """How often it has fired until now; asks the server."""
-        return int(self._client.rule(self.name)["fired"])
-
-    @property
-    def matched(self) -> int:
-        """How many exchanges it was for until now; asks the server."""
-        return int(self._client.rule(self.name)["matched"])
-
-    def wait(self, n: int = 1, timeout: float = 10.0) -> int:
-        """Return how often it has fired, when that is at least `n`.
-
-        :raises NotFired: a TimeoutError; it was less often in `timeout` seconds.
-        """
-        return self._client.wait_for_rule(self.name, n, timeout)
-
-    def remove(self) -> None:
-        """Remove it; what it held is let go."""
-        self._client.remove_rule(self.name)
-
-
-class Toxic(Fault):
-    """A toxic that was added."""
-
-    def change(self, **fields: object) -> None:
-        """Change attributes, or the toxicity."""
-        self._client.change_toxic(self.name, **fields)
-
-    def remove(self) -> None:
-        """Remove it; what it held is let go."""
-        self._client.remove_toxic(self.name)
+    def _carry(self, call: Call[Answer]) -> Answer:
+        return self._client._carry(proxycalls.below(self.name, call))
 
 
 def _words(error: Exception) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -25,11 +24,11 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
-from txvaurien import vocabulary
-from txvaurien.vocabulary import DEFAULT_PORT, Call, Fields, OptionFields, ShareFields, VaurienError
+from txvaurien import proxycalls, vocabulary
+from txvaurien.clientproxy import AsyncProxyCommands
+from txvaurien.vocabulary import DEFAULT_PORT, Call, Fields, OptionFields, VaurienError
 
 Answer = TypeVar("Answer")
-FaultT = TypeVar("FaultT", bound="AsyncFault")
 
 _NO_ANSWER = (
     ConnectError,
@@ -52,7 +51,7 @@ class Requester(Protocol):
         """As `treq.request`."""
 
 
-class AsyncClient:
+class AsyncClient(AsyncProxyCommands):
     """Talks to the control server of a proxy; every method is one HTTP request.
 
     Every method raises `VaurienError`, a ValueError, if the server refuses or does not answer.
@@ -80,35 +79,40 @@ class AsyncClient:
         self._reactor = reactor
         self._treq = treq or _requester(reactor, scheme, host.strip("[]"), port)
 
-    async def get_behavior(self) -> str:
-        """The name of the current behavior, or the text of the current mix."""
-        return await self._carry(vocabulary.get_behavior())
+    async def proxies(self) -> list[Fields]:
+        """All proxies, by name: where each listens and connects to, and what is set."""
+        return await self._carry(proxycalls.list_proxies())
 
-    async def set_behavior(self, name: str, **options: object) -> None:
-        """Set one behavior; or, without options, a mix such as ``5:error,10:delay``."""
-        await self._carry(vocabulary.set_behavior(name, options))
+    def proxy(self, name: str) -> AsyncProxyHandle:
+        """What concerns one proxy of several: ``client.proxy("redis").set_behavior("hang")``."""
+        return AsyncProxyHandle(self, name)
 
-    async def get_mix(self) -> list[ShareFields]:
-        """The current behaviors with all of their options: what `set_mix` takes."""
-        return await self._carry(vocabulary.get_mix())
+    async def create(
+        self, name: str, backend: str, listen: str = "localhost:0", **fields: object
+    ) -> AsyncProxyHandle:
+        """One more proxy: ``create("cache", "localhost:6379", protocol="redis")``; it listens on return.
 
-    async def set_mix(self, mix: Sequence[ShareFields]) -> None:
-        """Set several behaviors, each with its percentage and its options."""
-        await self._carry(vocabulary.set_mix(mix))
-
-    @asynccontextmanager
-    async def with_behavior(self, name: str, **options: object) -> AsyncIterator[None]:
-        """Set a behavior for the time of an ``async with`` block, then put back what was there.
-
-        What was there comes back with its options, and a mix as a mix; what it counts
-        (``warmup``, ``agitate``) begins anew.
+        :param fields: ``protocol``, ``options`` (of the protocol), ``enabled``, ``toxics``, ``plan``,
+            ``seed``, and limits such as ``timeout``.
         """
-        before = await self.get_mix()
-        await self.set_behavior(name, **options)
-        try:
-            yield
-        finally:
-            await self.set_mix(before)
+        made = await self._carry(proxycalls.create_proxy(name, backend, listen, fields))
+        return AsyncProxyHandle(self, str(made["name"]), str(made["listen"]))
+
+    async def populate(self, proxies: Sequence[Mapping[str, object]]) -> list[Fields]:
+        """Several proxies at once, as Toxiproxy does: those that are just so stay, others are replaced."""
+        return await self._carry(proxycalls.populate(proxies))
+
+    async def list_protocols(self) -> dict[str, Fields]:
+        """The protocols: their options, and the kinds of errors that they can say."""
+        return await self._carry(proxycalls.list_protocols())
+
+    async def list_toxic_types(self) -> dict[str, Fields]:
+        """The types of toxics, with their attributes."""
+        return await self._carry(proxycalls.list_toxic_types())
+
+    async def health(self) -> Fields:
+        """Whether the server is well, its version, and how many proxies it has."""
+        return await self._carry(proxycalls.get_health())
 
     async def list_behaviors(self) -> list[str]:
         """The names of the behaviors that can be set, sorted."""
@@ -121,118 +125,6 @@ class AsyncClient:
     async def list_attributes(self) -> dict[str, list[OptionFields]]:
         """The attributes of each type of toxic: name, type, default, help and bounds."""
         return await self._carry(vocabulary.list_attributes())
-
-    async def get_backend(self) -> str:
-        """The address of the backend."""
-        return await self._carry(vocabulary.get_backend())
-
-    async def set_backend(self, address: str, cut: bool = False) -> None:
-        """Send the links to come to another backend; with `cut`, end those that stand."""
-        await self._carry(vocabulary.set_backend(address, cut))
-
-    async def plan(self) -> Fields:
-        """The mix, the rules, the toxics and the seed: what `set_plan` takes."""
-        return await self._carry(vocabulary.get_plan())
-
-    async def set_plan(self, plan: Mapping[str, object]) -> None:
-        """Set a whole plan at once."""
-        await self._carry(vocabulary.set_plan(plan))
-
-    async def reset(self) -> None:
-        """Remove every fault: the mix, rules, toxics, actions and the scenario."""
-        await self._carry(vocabulary.reset())
-
-    async def add_rule(self, behavior: str, /, *, position: int | None = None, **fields: object) -> AsyncRule:
-        """One more rule: ``add_rule("error", kind="readonly", verb="SET", times=2)``.
-
-        The short form will do as well: ``add_rule("error kind=readonly verb=SET times=2")``.
-
-        :param position: how many rules come before it; all, by default.
-        :param fields: the options of the behavior, and those of rules (``for_`` stands for ``for``).
-        """
-        return AsyncRule(self, await self._carry(vocabulary.add_rule(behavior, fields, position)))
-
-    async def rules(self) -> list[Fields]:
-        """All rules, in their order, with what they have counted."""
-        return await self._carry(vocabulary.list_rules())
-
-    async def rule(self, name: str) -> Fields:
-        """One rule, with what it has counted."""
-        return await self._carry(vocabulary.get_rule(name))
-
-    async def change_rule(self, name: str, /, **fields: object) -> None:
-        """Change fields of a rule (None takes one away); its counters start from zero."""
-        await self._carry(vocabulary.change_rule(name, fields))
-
-    async def wait_for_rule(self, name: str, fired: int = 1, timeout: float = 10.0) -> int:
-        """Return how often a rule has fired, when that is at least `fired`.
-
-        :raises NotFired: it was less often in `timeout` seconds.
-        """
-        return await self._carry(vocabulary.wait_for_rule(name, fired, timeout))
-
-    async def remove_rule(self, name: str) -> None:
-        """Remove a rule; what it held is let go."""
-        await self._carry(vocabulary.remove_rule(name))
-
-    async def add_toxic(self, type_: str, /, **fields: object) -> AsyncToxic:
-        """One more toxic: ``add_toxic("latency", latency=200, stream="upstream", toxicity=0.5)``.
-
-        :param fields: ``name``, ``stream``, ``toxicity``, and the attributes of its type.
-        """
-        return AsyncToxic(self, await self._carry(vocabulary.add_toxic(type_, fields)))
-
-    async def toxics(self) -> list[Fields]:
-        """All toxics, in their order."""
-        return await self._carry(vocabulary.list_toxics())
-
-    async def change_toxic(self, name: str, /, **fields: object) -> None:
-        """Change attributes of a toxic, or its toxicity."""
-        await self._carry(vocabulary.change_toxic(name, fields))
-
-    async def remove_toxic(self, name: str) -> None:
-        """Remove a toxic; what it held is let go."""
-        await self._carry(vocabulary.remove_toxic(name))
-
-    async def start_action(self, name: str, /, **options: object) -> None:
-        """Begin an action of the proxy: ``start_action("slow_accept", delay=100)``."""
-        await self._carry(vocabulary.start_action(name, options))
-
-    async def stop_action(self, name: str) -> None:
-        """End an action."""
-        await self._carry(vocabulary.stop_action(name))
-
-    async def actions(self) -> list[Fields]:
-        """The actions that stand, with their options."""
-        return await self._carry(vocabulary.list_actions())
-
-    async def links(self) -> list[Fields]:
-        """All links, with what has passed on them."""
-        return await self._carry(vocabulary.list_links())
-
-    async def kill(self, link: int | None = None, how: str = "rst") -> int:
-        """End one link, or all, with ``rst`` or ``fin``; how many there were."""
-        return await self._carry(vocabulary.kill(link, how))
-
-    async def scenario(self) -> Fields:
-        """How far the scenario is; its ``state`` is ``none`` where there is none."""
-        return await self._carry(vocabulary.get_scenario())
-
-    async def set_scenario(self, text: str) -> Fields:
-        """Begin a scenario, in place of the one that is played."""
-        return await self._carry(vocabulary.set_scenario(text))
-
-    async def pause_scenario(self) -> Fields:
-        """Let the time of the scenario stand still."""
-        return await self._carry(vocabulary.control_scenario("pause"))
-
-    async def resume_scenario(self) -> Fields:
-        """Let it go on."""
-        return await self._carry(vocabulary.control_scenario("resume"))
-
-    async def stop_scenario(self) -> None:
-        """Stop the scenario; all that it added is gone."""
-        await self._carry(vocabulary.stop_scenario())
 
     async def journal(self, since: int = 0, **filters: object) -> list[Fields]:
         """The records after number `since`, the oldest first.
@@ -258,65 +150,64 @@ class AsyncClient:
         return response.code, await response.content()
 
 
-class AsyncFault:
-    """Something that was added, and is removed at the end of an ``async with`` block.
+class AsyncProxyHandle(AsyncProxyCommands):
+    """One of the proxies of a server, by its name.
+
+    With `async with` it is removed at the end of the block.
 
     :ivar name: what it is called.
+    :ivar listen: where it listened when this was made; empty if nobody had asked.
     """
 
-    def __init__(self, client: AsyncClient, name: str) -> None:
+    def __init__(self, client: AsyncClient, name: str, listen: str = "") -> None:
         self.name = name
+        self.listen = listen
         self._client = client
 
-    async def remove(self) -> None:
-        """Remove it."""
-        raise NotImplementedError
+    @property
+    def port(self) -> int:
+        """The port in `listen`, 0 where there is none."""
+        tail = self.listen.rpartition(":")[2]
+        return int(tail) if tail.isdecimal() else 0
 
-    async def __aenter__(self: FaultT) -> FaultT:
+    async def describe(self) -> Fields:
+        """Where it listens and connects to, whether it is enabled, its toxics, its plan and more."""
+        return await self._client._carry(proxycalls.get_proxy(self.name))
+
+    async def change(self, **fields: object) -> None:
+        """Change ``listen``, ``backend`` or ``enabled``; where an address changes, its links are cut."""
+        said = await self._client._carry(proxycalls.change_proxy(self.name, fields))
+        self.listen = str(said["listen"])
+
+    async def enable(self) -> None:
+        """Let clients connect."""
+        await self.change(enabled=True)
+
+    async def disable(self) -> None:
+        """Refuse clients and cut all links; the port stays the proxy's."""
+        await self.change(enabled=False)
+
+    async def remove(self) -> None:
+        """Remove it, with its port and its links."""
+        await self._client._carry(proxycalls.remove_proxy(self.name))
+
+    async def journal(self, since: int = 0, **filters: object) -> list[Fields]:
+        """The records of this proxy after number `since`; see `AsyncClient.journal`."""
+        return await self._client.journal(since, **filters, proxy=self.name)
+
+    async def __aenter__(self) -> AsyncProxyHandle:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         try:
             await self.remove()
         except VaurienError as error:
-            # A reset may have been before us.
+            # Somebody else may have been before us.
             if not vocabulary.is_gone(error):
                 raise
 
-
-class AsyncRule(AsyncFault):
-    """A rule that was added."""
-
-    async def fired(self) -> int:
-        """How often it has fired until now."""
-        return int((await self._client.rule(self.name))["fired"])
-
-    async def matched(self) -> int:
-        """How many exchanges it was for until now."""
-        return int((await self._client.rule(self.name))["matched"])
-
-    async def wait(self, n: int = 1, timeout: float = 10.0) -> int:
-        """Return how often it has fired, when that is at least `n`.
-
-        :raises NotFired: a TimeoutError; it was less often in `timeout` seconds.
-        """
-        return await self._client.wait_for_rule(self.name, n, timeout)
-
-    async def remove(self) -> None:
-        """Remove it; what it held is let go."""
-        await self._client.remove_rule(self.name)
-
-
-class AsyncToxic(AsyncFault):
-    """A toxic that was added."""
-
-    async def change(self, **fields: object) -> None:
-        """Change attributes, or the toxicity."""
-        await self._client.change_toxic(self.name, **fields)
-
-    async def remove(self) -> None:
-        """Remove it; what it held is let go."""
-        await self._client.remove_toxic(self.name)
+    async def _carry(self, call: Call[Answer]) -> Answer:
+        return await self._client._carry(proxycalls.below(self.name, call))
 
 
 @implementer(IAgentEndpointFactory)

@@ -8,6 +8,7 @@ know the first of them:
   ``{"mix": [{"percent": 5, "name": "error", "options": {...}}]}``. POST does the same.
 - ``GET /backend``, ``PUT /backend``: ``{"backend": "localhost:6379"}``; ``"cut": true`` ends standing links.
 - ``GET /plan``, ``PUT /plan``: ``{"mix": [...], "rules": [...], "toxics": [...], "seed": 7}``, at once.
+- ``POST /reset``: the panic stop of this proxy (that of the root is for all).
 - ``/rules``, ``/toxics``, ``/actions``, ``/links``, ``/scenario``: see their modules.
 """
 
@@ -99,6 +100,12 @@ class ProxyApi:
         """Another plan, whole; where something is wrong, nothing has changed."""
         self._proxy.set_plan(self._reader.plan(body_of(request), self._proxy.plan))
         await self._proxy.settled()
+        return say(request, OK)
+
+    @app.route("/reset", methods=["POST"])
+    async def reset(self, request: IRequest) -> bytes:
+        """Remove every fault of this proxy: mix, rules, toxics, actions, and the scenario."""
+        await self._member.playing.panic()
         return say(request, OK)
 
     @app.route("/rules", branch=True)

@@ -10,23 +10,27 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from txvaurien import blocking, client
+from txvaurien import blocking, blockingproxy, client, clientproxy
 
 PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
 
 #: What is in each table: its name in the page, the blocking class and the awaitable one.
 TABLES: Sequence[tuple[str, type, type]] = (
     ("client", blocking.Client, client.AsyncClient),
-    ("rule", blocking.Rule, client.AsyncRule),
-    ("toxic", blocking.Toxic, client.AsyncToxic),
+    ("proxy", blocking.ProxyHandle, client.AsyncProxyHandle),
+    ("rule", blockingproxy.Rule, clientproxy.AsyncRule),
+    ("toxic", blockingproxy.Toxic, clientproxy.AsyncToxic),
 )
 #: What an object is called in the table.
-_CALLED = {"client": "", "rule": "fault.", "toxic": "toxic."}
+_CALLED = {"client": "", "proxy": "proxy.", "rule": "fault.", "toxic": "toxic."}
+#: They have what the clients have, for one proxy.
+_HANDLES = (blocking.ProxyHandle, client.AsyncProxyHandle)
 
 
 def members_of(of: type) -> dict[str, Any]:
-    """What may be used of a class, in the order in which it stands there."""
-    found = {name: each for base in reversed(of.__mro__[:-1]) for name, each in vars(base).items()}
+    """What may be used of a class, in the order in which it stands there; of a handle, what only that has."""
+    bases = [of] if of in _HANDLES else list(reversed(of.__mro__[:-1]))
+    found = {name: each for base in bases for name, each in vars(base).items()}
     return {name: each for name, each in found.items() if not name.startswith("_")}
 
 
