@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
-import difflib
-import re
-from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-import txvaurien
 from txvaurien import ctlcommands as commands
 from txvaurien.blocking import Client
+from txvaurien.ctlasked import Asked, printed
+from txvaurien.ctlparser import make_parser
 from txvaurien.printing import show
-from txvaurien.times import TIMES, seconds_of
 from txvaurien.vocabulary import DEFAULT_PORT, VaurienError
-
-Command = Callable[[Client, argparse.Namespace, Sequence[str]], str]
-
-#: What argparse says, and how we say it. What is not here, or is worded otherwise, is left as it is.
-_WORDS: Sequence[tuple[re.Pattern[str], str]] = (
-    (re.compile(r"the following arguments are required: (?P<names>.*)"), "{names} is missing; try --help"),
-    (
-        re.compile(r"argument (?P<name>.*?): invalid _seconds value: (?P<value>.*)"),
-        f"{{name}}: {{value}} is not a time; {TIMES}",
-    ),
-    (
-        re.compile(r"argument (?P<name>.*?): invalid (?:int|float|_\w+) value: (?P<value>.*)"),
-        "{name}: {value} will not do; it must be a number",
-    ),
-    (re.compile(r"argument (?P<name>.*?): expected .*"), "{name}: it needs a value"),
-)
-_CHOICE = re.compile(
-    r"argument (?P<name>.*?): invalid choice: (?P<value>.*?) \(choose from (?P<choices>.*)\)"
-)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,179 +23,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if rest and chosen.run is not commands.set_behavior:
         parser.error(f"unexpected argument {rest[0]!r}; try --help")
     try:
-        said = chosen.run(_client(chosen.host, chosen.http_port), chosen, rest)
+        client = _client(chosen.host, chosen.http_port)
+        proxy = client if chosen.proxy is None else client.proxy(chosen.proxy)
+        said = printed(chosen.run(Asked(client, proxy, chosen, rest)), chosen.json)
     except VaurienError as error:
         parser.error(str(error))
     if said:
         show(said)
     return 0
-
-
-class _Version(argparse.Action):
-    """``--version``. Finding it out takes longer than most commands, so it is not done before."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        print(f"vaurienctl {txvaurien.__version__}")
-        parser.exit()
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, with exit status 1."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(1, f"vaurienctl: {_reworded(message)}\n")
-
-
-def _reworded(message: str) -> str:
-    match = _CHOICE.fullmatch(message)
-    if match is not None:
-        choices = re.findall(r"[\w-]+", match["choices"])
-        near = difflib.get_close_matches(match["value"].strip("'"), choices, 1)
-        guess = f" (did you mean {near[0]!r}?)" if near else ""
-        return f"{match['name']}: there is no {match['value']}{guess}; choose from: {', '.join(choices)}"
-    for pattern, words in _WORDS:
-        match = pattern.fullmatch(message)
-        if match is not None:
-            return words.format_map(match.groupdict())
-    return message
-
-
-def make_parser() -> argparse.ArgumentParser:
-    """What reads the command line. `run` is the command, see `txvaurien.ctlcommands`."""
-    parser = _Parser(
-        prog="vaurienctl", description="Control a running vaurien proxy over HTTP.", allow_abbrev=False
-    )
-    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
-    _add_server(parser, host="localhost", http_port=None)
-    root = _Group(parser, "COMMAND")
-    root.add("list-behaviors", commands.list_behaviors, "show the behaviors that can be set")
-    root.add("get-behavior", commands.get_behavior, "show what is set, as set-behavior takes it")
-    _add_set_behavior(root)
-    root.add("get-backend", commands.get_backend, "show where the proxy connects to")
-    address = root.add("set-backend", commands.set_backend, "send new links to another backend")
-    address.add_argument("address", metavar="ADDRESS", help="host:port")
-    address.add_argument("--cut", action="store_true", help="end the links that stand")
-    _add_faults(root)
-    _add_rest(root)
-    return parser
-
-
-class _Group:
-    """The commands below a command, or below the program."""
-
-    def __init__(self, parser: argparse.ArgumentParser, metavar: str) -> None:
-        self._commands: Any = parser.add_subparsers(metavar=metavar, required=True)
-
-    def add(self, name: str, run: Command, text: str) -> argparse.ArgumentParser:
-        """One command."""
-        added = self._new(name, text)
-        # Without defaults, or they would undo what stood before the command.
-        _add_server(added, host=argparse.SUPPRESS, http_port=argparse.SUPPRESS)
-        added.set_defaults(run=run)
-        return added
-
-    def group(self, name: str, text: str) -> _Group:
-        """A command that has commands of its own."""
-        return _Group(self._new(name, text), "WHAT")
-
-    def _new(self, name: str, text: str) -> argparse.ArgumentParser:
-        added: argparse.ArgumentParser = self._commands.add_parser(
-            name, help=text, description=text, allow_abbrev=False
-        )
-        return added
-
-
-def _add_set_behavior(root: _Group) -> None:
-    setting = root.add("set-behavior", commands.set_behavior, "set a behavior, or a mix of some")
-    setting.usage = (
-        "vaurienctl set-behavior NAME [--OPTION VALUE ...] [--host HOST] [--http-port PORT]\n"
-        "       vaurienctl set-behavior 5:error,10:delay [--error-kind VALUE --delay-sleep VALUE ...]"
-    )
-    setting.add_argument("name", metavar="NAME", help="the behavior; its options follow, as in --sleep 2")
-
-
-def _add_faults(root: _Group) -> None:
-    rules = root.group("rule", "add, list, update, await and remove rules")
-    adding = rules.add("add", commands.rule_add, "add a rule: 'error kind=readonly verb=SET times=2'")
-    _add_words(adding, "the behavior, its options and the fields of the rule")
-    adding.add_argument(
-        "--position", type=int, metavar="N", help="how many rules come before it (default: all)"
-    )
-    rules.add("list", commands.rule_list, "show the rules and what they have counted")
-    changing = rules.add(
-        "update", commands.rule_update, "change a rule, which counts anew: NAME sleep=2 verb=SET"
-    )
-    _add_changes(changing, "a field of the rule, or an option of its behavior; verb= takes it away")
-    waiting = rules.add("wait", commands.rule_wait, "wait until a rule has fired")
-    _add_name(waiting)
-    waiting.add_argument("--times", type=int, default=1, metavar="N", help="so often (default: 1)")
-    waiting.add_argument(
-        "--timeout", type=_seconds, default=10.0, metavar="TIME", help="at most, 500ms or 2m (default: 10s)"
-    )
-    _add_name(rules.add("remove", commands.rule_remove, "remove a rule"))
-    toxics = root.group("toxic", "add, list, update and remove toxics")
-    adding = toxics.add("add", commands.toxic_add, "add a toxic: 'latency latency=200 stream=upstream'")
-    _add_words(adding, "the type of the toxic, its attributes and its fields")
-    toxics.add("list", commands.toxic_list, "show the toxics")
-    changing = toxics.add("update", commands.toxic_update, "change a toxic: NAME latency=100 toxicity=0.5")
-    _add_changes(changing, "an attribute of its type, or toxicity")
-    _add_name(toxics.add("remove", commands.toxic_remove, "remove a toxic"))
-    actions = root.group("action", "start, list and stop actions of the proxy")
-    starting = actions.add("start", commands.action_start, "start an action: 'slow_accept delay=100'")
-    _add_words(starting, "the action and its options")
-    actions.add("list", commands.action_list, "show the actions that stand")
-    _add_name(actions.add("stop", commands.action_stop, "stop an action"))
-
-
-def _add_rest(root: _Group) -> None:
-    root.add("links", commands.links, "show the links")
-    killing = root.add("kill", commands.kill, "end one link, or all of them")
-    killing.add_argument("link", nargs="?", type=int, metavar="ID", help="which one (default: all)")
-    killing.add_argument("--how", choices=["rst", "fin"], default="rst", help="default: rst")
-    root.add("reset", commands.reset, "remove every fault: the panic stop")
-    scenarios = root.group("scenario", "start, show, pause, resume and stop a scenario")
-    starting = scenarios.add("start", commands.scenario_start, "start a scenario")
-    starting.add_argument("file", metavar="FILE", help="where it is written; - is standard input")
-    scenarios.add("show", commands.scenario_show, "show how far it is")
-    scenarios.add("pause", commands.scenario_pause, "let its time stand still")
-    scenarios.add("resume", commands.scenario_resume, "let it go on")
-    scenarios.add("stop", commands.scenario_stop, "stop it, and remove what it added")
-    journal = root.add("journal", commands.journal, "show what has happened, a line of JSON for each")
-    journal.add_argument("--since", type=int, default=0, metavar="N", help="only what came after number N")
-    journal.add_argument("--last", type=int, metavar="N", help="only the last N of those")
-    journal.add_argument("--limit", type=int, metavar="N", help="only the first N of those")
-    journal.add_argument("--event", metavar="NAME", help="only such events, for example fired")
-    journal.add_argument("--link", type=int, metavar="ID", help="only this link")
-
-
-def _seconds(text: str) -> float:
-    seconds = seconds_of(text)
-    if seconds is None:
-        raise ValueError
-    return seconds
-
-
-def _add_words(parser: argparse.ArgumentParser, text: str) -> None:
-    parser.add_argument("words", nargs="+", metavar="WORDS", help=text)
-
-
-def _add_changes(parser: argparse.ArgumentParser, text: str) -> None:
-    _add_name(parser)
-    parser.add_argument("words", nargs="+", metavar="FIELD=VALUE", help=text)
-
-
-def _add_name(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="what it is called")
-
-
-def _add_server(parser: argparse.ArgumentParser, host: object, http_port: object) -> None:
-    server = parser.add_argument_group("the control server")
-    server.add_argument(
-        "--host", default=host, help="its host, or http://host:port (default: localhost)", metavar="HOST"
-    )
-    server.add_argument(
-        "--http-port", default=http_port, type=int, help=f"its port (default: {DEFAULT_PORT})", metavar="PORT"
-    )
 
 
 def _client(host: str, port: int | None) -> Client:

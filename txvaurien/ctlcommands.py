@@ -1,15 +1,13 @@
-"""What the commands of ``vaurienctl`` do: each takes a client and its arguments, and returns its output."""
+"""What the commands of ``vaurienctl`` do that concern one proxy, and the journal."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import shlex
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 
-from txvaurien.blocking import Client
+from txvaurien.ctlasked import CONFLICT, NOT_FOUND, Asked, Shown, advice, check_fixed, taken, titled
+from txvaurien.ctlproxies import read_text
 from txvaurien.ctlwords import (
     converted,
     in_words,
@@ -24,25 +22,21 @@ from txvaurien.ctlwords import (
 )
 from txvaurien.vocabulary import COUNTS, RULE_NUMBERS, Fields, OptionFields, ShareFields, VaurienError
 
-_CONFLICT = 409
-_NOT_FOUND = 404
-
 _START = "start one with `vaurienctl scenario start FILE`"
 
-#: What remains of the command line after the arguments that are known: options of behaviors.
-Rest = Sequence[str]
 
-
-def list_behaviors(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
+def list_behaviors(asked: Asked) -> str | Shown:
     """The names."""
-    return ", ".join(client.list_behaviors())
+    names = asked.client.list_behaviors()
+    return Shown(", ".join(names), names)
 
 
-def get_behavior(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
+def get_behavior(asked: Asked) -> str | Shown:
     """The mix, as `set_behavior` takes it: with the options that are not as they are by default."""
-    mix, known = client.get_mix(), client.list_options()
+    mix, known = asked.proxy.get_mix(), asked.client.list_options()
     single = len(mix) == 1 and mix[0]["percent"] == 100
-    return " ".join([client.get_behavior(), *_mix_options(mix, known, single)])
+    text = " ".join([asked.proxy.get_behavior(), *_mix_options(mix, known, single)])
+    return Shown(text, mix)
 
 
 def _mix_options(
@@ -54,15 +48,17 @@ def _mix_options(
             yield f"--{prefix}{name}={shlex.quote(shown(value))}"
 
 
-def set_behavior(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
+def set_behavior(asked: Asked) -> str | Shown:
     """``delay --sleep 2``, or ``5:error,10:delay --error-kind=oom --delay-sleep=2``."""
-    given = dict(read_options(rest))
-    known = client.list_options() if given else {}
-    if given and (":" in chosen.name or "," in chosen.name):
-        client.set_mix(_mix(chosen.name, given, known))
+    given = dict(read_options(asked.rest))
+    known = asked.client.list_options() if given else {}
+    if given and (":" in asked.chosen.name or "," in asked.chosen.name):
+        asked.proxy.set_mix(_mix(asked.chosen.name, given, known))
     else:
-        client.set_behavior(chosen.name, **typed(given, kinds_of(known.get(chosen.name, []))))
-    return f'Behavior changed to "{chosen.name}"'
+        asked.proxy.set_behavior(
+            asked.chosen.name, **typed(given, kinds_of(known.get(asked.chosen.name, [])))
+        )
+    return f'Behavior changed to "{asked.chosen.name}"'
 
 
 def _mix(
@@ -87,29 +83,30 @@ def _mix(
     return shares
 
 
-def get_backend(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
+def get_backend(asked: Asked) -> str | Shown:
     """The address."""
-    return client.get_backend()
+    address = asked.proxy.get_backend()
+    return Shown(address, {"backend": address})
 
 
-def set_backend(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
+def set_backend(asked: Asked) -> str | Shown:
     """Another address."""
-    client.set_backend(chosen.address, cut=chosen.cut)
-    return f'Backend changed to "{chosen.address}"'
+    asked.proxy.set_backend(asked.chosen.address, cut=asked.chosen.cut)
+    return f'Backend changed to "{asked.chosen.address}"'
 
 
-def rule_add(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
+def rule_add(asked: Asked) -> str | Shown:
     """The short form."""
-    with _advice(_CONFLICT, _taken("rule")):
-        name = client.add_rule(short_form(chosen.words), position=chosen.position).name
+    with advice(CONFLICT, taken("rule")):
+        name = asked.proxy.add_rule(short_form(asked.chosen.words), position=asked.chosen.position).name
     return f'Rule "{name}" added'
 
 
-def rule_list(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
+def rule_list(asked: Asked) -> str | Shown:
     """A line for each: its name, its counters, itself."""
-    rules, known = client.rules(), client.list_options()
+    rules, known = asked.proxy.rules(), asked.client.list_options()
     rows = [[each["name"], _counts(each), _rule_words(each, known)] for each in rules]
-    return table(rows) or "There are no rules"
+    return Shown(table(rows) or "There are no rules", rules)
 
 
 def _counts(rule: Fields) -> str:
@@ -126,40 +123,41 @@ def _rule_words(rule: Fields, known: Mapping[str, Sequence[OptionFields]]) -> st
     return in_words(behavior, unusual(fields, known.get(behavior, [])))
 
 
-def rule_update(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
+def rule_update(asked: Asked) -> str | Shown:
     """Some of its fields; one that is empty is taken away."""
-    given = read_fields(chosen.words)
-    _check_fixed("rule", given, "name")
+    given = read_fields(asked.chosen.words)
+    check_fixed("rule", given, "name")
     for count in given.keys() & set(COUNTS):
         raise VaurienError(f"{count}: a rule counts this itself; it cannot be set")
-    behavior = given.get("behavior") or client.rule(chosen.name)["behavior"]
-    kinds = {**kinds_of(client.list_options().get(behavior, [])), **RULE_NUMBERS}
+    behavior = given.get("behavior") or asked.proxy.rule(asked.chosen.name)["behavior"]
+    kinds = {**kinds_of(asked.client.list_options().get(behavior, [])), **RULE_NUMBERS}
     fields = {name: None if value == "" else value for name, value in typed(given, kinds).items()}
-    client.change_rule(chosen.name, **fields)
-    return f'Rule "{chosen.name}" updated'
+    asked.proxy.change_rule(asked.chosen.name, **fields)
+    return f'Rule "{asked.chosen.name}" updated'
 
 
-def rule_wait(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
+def rule_wait(asked: Asked) -> str | Shown:
     """Wait until it has fired."""
-    fired = client.wait_for_rule(chosen.name, chosen.times, chosen.timeout)
-    return f'Rule "{chosen.name}" has fired {"once" if fired == 1 else f"{fired} times"}'
+    fired = asked.proxy.wait_for_rule(asked.chosen.name, asked.chosen.times, asked.chosen.timeout)
+    return f'Rule "{asked.chosen.name}" has fired {"once" if fired == 1 else f"{fired} times"}'
 
 
-def rule_remove(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
+def rule_remove(asked: Asked) -> str | Shown:
     """By its name."""
-    client.remove_rule(chosen.name)
-    return f'Rule "{chosen.name}" removed'
+    asked.proxy.remove_rule(asked.chosen.name)
+    return f'Rule "{asked.chosen.name}" removed'
 
 
-def toxic_add(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
+def toxic_add(asked: Asked) -> str | Shown:
     """The short form."""
-    with _advice(_CONFLICT, _taken("toxic")):
-        name = client.add_toxic(short_form(chosen.words)).name
+    with advice(CONFLICT, taken("toxic")):
+        name = asked.proxy.add_toxic(short_form(asked.chosen.words)).name
     return f'Toxic "{name}" added'
 
 
-def toxic_list(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
+def toxic_list(asked: Asked) -> str | Shown:
     """A line for each: its name, itself."""
+    toxics = asked.proxy.toxics()
     rows = [
         [
             each["name"],
@@ -168,112 +166,109 @@ def toxic_list(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
                 {**each["attributes"], "stream": each["stream"], "toxicity": each["toxicity"]},
             ),
         ]
-        for each in client.toxics()
+        for each in toxics
     ]
-    return table(rows) or "There are no toxics"
+    return Shown(table(rows) or "There are no toxics", toxics)
 
 
-def toxic_update(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
+def toxic_update(asked: Asked) -> str | Shown:
     """Some of its attributes, or its toxicity."""
-    given = read_fields(chosen.words)
-    _check_fixed("toxic", given, "name", "type", "stream")
-    types = {each["name"]: each["type"] for each in client.toxics()}
-    known = client.list_attributes().get(types.get(chosen.name, ""), [])
-    client.change_toxic(chosen.name, **typed(given, {**kinds_of(known), "toxicity": "float"}))
-    return f'Toxic "{chosen.name}" updated'
+    given = read_fields(asked.chosen.words)
+    check_fixed("toxic", given, "name", "type", "stream")
+    types = {each["name"]: each["type"] for each in asked.proxy.toxics()}
+    known = asked.client.list_attributes().get(types.get(asked.chosen.name, ""), [])
+    asked.proxy.change_toxic(asked.chosen.name, **typed(given, {**kinds_of(known), "toxicity": "float"}))
+    return f'Toxic "{asked.chosen.name}" updated'
 
 
-def toxic_remove(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
+def toxic_remove(asked: Asked) -> str | Shown:
     """By its name."""
-    client.remove_toxic(chosen.name)
-    return f'Toxic "{chosen.name}" removed'
+    asked.proxy.remove_toxic(asked.chosen.name)
+    return f'Toxic "{asked.chosen.name}" removed'
 
 
-def action_start(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
+def action_start(asked: Asked) -> str | Shown:
     """The short form."""
-    client.start_action(short_form(chosen.words))
-    return f'Action "{chosen.words[0].split()[0]}" started'
+    asked.proxy.start_action(short_form(asked.chosen.words))
+    return f'Action "{asked.chosen.words[0].split()[0]}" started'
 
 
-def action_list(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
+def action_list(asked: Asked) -> str | Shown:
     """A line for each."""
+    actions = asked.proxy.actions()
     lines = [
         in_words(each["action"], {name: value for name, value in each.items() if name != "action"})
-        for each in client.actions()
+        for each in actions
     ]
-    return "\n".join(lines) or "There are no actions"
+    return Shown("\n".join(lines) or "There are no actions", actions)
 
 
-def action_stop(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
+def action_stop(asked: Asked) -> str | Shown:
     """By its name."""
-    client.stop_action(chosen.name)
-    return f'Action "{chosen.name}" stopped'
+    asked.proxy.stop_action(asked.chosen.name)
+    return f'Action "{asked.chosen.name}" stopped'
 
 
-def links(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
+def links(asked: Asked) -> str | Shown:
     """A line for each, below their titles."""
-    found = client.links()
+    found = asked.proxy.links()
     if not found:
-        return "There are no links"
+        return Shown("There are no links", found)
     titles = list(found[0])
-    return table([titles, *([shown(each[title]) for title in titles] for each in found)])
+    return Shown(titled(titles, ([shown(each[title]) for title in titles] for each in found)), found)
 
 
-def kill(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
+def kill(asked: Asked) -> str | Shown:
     """One, or all."""
-    with _advice(_NOT_FOUND, "`vaurienctl links` shows those that there are"):
-        killed = client.kill(chosen.link, chosen.how)
-    return f"{killed} link{'' if killed == 1 else 's'} ended"
+    with advice(NOT_FOUND, "`vaurienctl links` shows those that there are"):
+        killed = asked.proxy.kill(asked.chosen.link, asked.chosen.how)
+    return Shown(f"{killed} link{'' if killed == 1 else 's'} ended", {"killed": killed})
 
 
-def reset(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
-    """The panic stop."""
-    client.reset()
+def reset(asked: Asked) -> str | Shown:
+    """The panic stop: of one proxy, if one is named, else of all."""
+    asked.proxy.reset()
     return "Every fault removed"
 
 
-def scenario_show(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
+def scenario_show(asked: Asked) -> str | Shown:
     """How far it is."""
-    return _status(client.scenario())
+    return _status(asked.proxy.scenario())
 
 
-def scenario_start(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
+def scenario_start(asked: Asked) -> str | Shown:
     """The file is read here, and sent."""
     try:
-        text = _text_of(chosen.file)
+        text = read_text(asked.chosen.file)
     except (OSError, UnicodeDecodeError) as error:
-        raise VaurienError(f"{chosen.file}: {getattr(error, 'strerror', None) or error}") from error
-    return _status(client.set_scenario(text))
+        raise VaurienError(f"{asked.chosen.file}: {getattr(error, 'strerror', None) or error}") from error
+    return _status(asked.proxy.set_scenario(text))
 
 
-def _text_of(path: str) -> str:
-    """What a file says, or standard input where it is called ``-``."""
-    if path == "-":
-        return sys.stdin.read()
-    with open(path, encoding="utf-8") as stream:
-        return stream.read()
-
-
-def scenario_pause(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
+def scenario_pause(asked: Asked) -> str | Shown:
     """Its time stands still."""
-    with _advice(_CONFLICT, _START):
-        return _status(client.pause_scenario())
+    with advice(CONFLICT, _START):
+        return _status(asked.proxy.pause_scenario())
 
 
-def scenario_resume(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
+def scenario_resume(asked: Asked) -> str | Shown:
     """It goes on."""
-    with _advice(_CONFLICT, _START):
-        return _status(client.resume_scenario())
+    with advice(CONFLICT, _START):
+        return _status(asked.proxy.resume_scenario())
 
 
-def scenario_stop(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
+def scenario_stop(asked: Asked) -> str | Shown:
     """It ends."""
-    with _advice(_NOT_FOUND, _START):
-        client.stop_scenario()
+    with advice(NOT_FOUND, _START):
+        asked.proxy.stop_scenario()
     return "Scenario stopped"
 
 
-def _status(status: Fields) -> str:
+def _status(status: Fields) -> Shown:
+    return Shown(_status_words(status), status)
+
+
+def _status_words(status: Fields) -> str:
     if status["state"] == "none":
         return "There is no scenario"
     rounds = "" if status["rounds"] is None else f" of {status['rounds']}"
@@ -288,38 +283,16 @@ def _status(status: Fields) -> str:
     return "\n".join(lines)
 
 
-def journal(client: Client, chosen: argparse.Namespace, rest: Rest) -> str:
+def journal(asked: Asked) -> str | Shown:
     """A line of JSON for each record."""
-    wanted = {"last": chosen.last, "limit": chosen.limit, "event": chosen.event, "link": chosen.link}
+    wanted = {
+        "last": asked.chosen.last,
+        "limit": asked.chosen.limit,
+        "event": asked.chosen.event,
+        "link": asked.chosen.link,
+    }
     filters = {name: value for name, value in wanted.items() if value is not None}
-    return "\n".join(json.dumps(record) for record in client.journal(chosen.since, **filters))
-
-
-# What is refused, and what to do then.
-
-
-def _check_fixed(what: str, given: Iterable[str], *fixed: str) -> None:
-    """:raises VaurienError: one of the fields stays as it is."""
-    for name in given:
-        if name in fixed:
-            raise VaurienError(f"the {name} of a {what} stays; remove this one and add another")
-
-
-def _taken(what: str) -> str:
-    """The advice where there is one of that name already."""
-    return (
-        f"change that with `vaurienctl {what} update`, remove it with `vaurienctl {what} remove`,"
-        " or give this one another name"
-    )
-
-
-@contextmanager
-def _advice(status: int, advice: str) -> Iterator[None]:
-    """Where the server refuses with this status, say what to do here rather than over HTTP."""
-    try:
-        yield
-    except VaurienError as error:
-        if error.status != status:
-            raise
-        what = str(error).partition("; ")[0]
-        raise VaurienError(f"{what}; {advice}", status) from error
+    if asked.chosen.proxy is not None:
+        filters["proxy"] = asked.chosen.proxy
+    records = asked.client.journal(asked.chosen.since, **filters)
+    return Shown("\n".join(map(json.dumps, records)), records)

@@ -154,7 +154,7 @@ class UsageTests(SynchronousTestCase):
         """One line, and exit status 1."""
         self.assertEqual(self.fails("rule", "add"), "vaurienctl: WORDS is missing; try --help\n")
         said = self.fails("rul")
-        self.assertIn("there is no 'rul' (did you mean 'rule'?); choose from: list-behaviors, ", said)
+        self.assertIn("there is no 'rul' (did you mean 'rule'?); choose from: list, inspect, ", said)
         said = self.fails("kill", "--how=gently")
         self.assertEqual(said, "vaurienctl: --how: there is no 'gently'; choose from: rst, fin\n")
         self.assertEqual(self.fails("kill", "x"), "vaurienctl: ID: 'x' will not do; it must be a number\n")
@@ -185,6 +185,16 @@ class UsageTests(SynchronousTestCase):
         status, out, err = run(["--help"])
         self.assertEqual((status, err), (0, ""))
         for command in (
+            "list",
+            "inspect",
+            "create",
+            "update",
+            "toggle",
+            "enable",
+            "disable",
+            "delete",
+            "plan",
+            "completion",
             "list-behaviors",
             "get-behavior",
             "set-behavior",
