@@ -13,7 +13,7 @@ from txvaurien.protocols.redis import Redis
 from txvaurien.protocols.smtp import Smtp
 from txvaurien.protocols.tcp import Tcp
 from txvaurien.test import http_samples, memcache_samples, mysql_samples, redis_samples, smtp_samples
-from txvaurien.testing import TO_BACKEND, TO_CLIENT, Conversation
+from txvaurien.testing import TO_BACKEND, TO_CLIENT, Conversation, Step
 
 #: Bytes of one read of a busy link, and how many of them make a large body.
 PIECE = 65536
@@ -40,8 +40,10 @@ def cases() -> Iterator[Case]:
     yield Case(Tcp(), "PING", redis_samples.PROBE)
     yield from _redis()
     yield Case(Http(), "GET", http_samples.PROBE)
+    yield Case(Http(), "GET, other heads each time", list(_other_heads()))
     yield Case(Http(), "body", _large(http_samples.GET, http_samples.sized("200 OK", b"x" * PIECE * PIECES)))
     yield Case(Memcache(), "get", memcache_samples.TEXT["get"])
+    yield Case(Memcache(), "set", memcache_samples.TEXT["set"])
     yield Case(Memcache(), "binary no-op", memcache_samples.BINARY_PROBE)
     logged_in = mysql_samples.opened()
     yield Case(MySQL(), "ping", mysql_samples.PING, logged_in)
@@ -56,6 +58,13 @@ def _redis() -> Iterator[Case]:
     yield Case(Redis(), "GET", [(TO_BACKEND, get), (TO_CLIENT, value)])
     yield Case(Redis(), "16 GET in one", [(TO_BACKEND, get * 16), (TO_CLIENT, value * 16)])
     yield Case(Redis(), "large value", _large(get, redis_samples.bulk(b"x" * PIECE * PIECES)))
+
+
+def _other_heads() -> Iterator[Step]:
+    """Requests and replies none of which has the head of the one before."""
+    for number in range(10):
+        yield TO_BACKEND, http_samples.request(f"GET /items/{number}", "Accept: */*", "Cookie: a=b")
+        yield TO_CLIENT, http_samples.sized("200 OK", b"x" * (600 + number), "Content-Type: text/html")
 
 
 def _large(request: bytes, reply: bytes) -> Conversation:

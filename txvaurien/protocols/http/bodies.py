@@ -41,17 +41,18 @@ class Body(Protocol):
 class SizedBody:
     """A body whose length is known (RFC 9112 section 6.2)."""
 
-    __slots__ = ("_left", "done", "fault")
+    __slots__ = ("done", "fault", "left")
 
     def __init__(self, size: int) -> None:
-        self._left = size
+        #: How many bytes of it have not come.
+        self.left = size
         self.done = False
         self.fault = ""
 
     def take(self, data: Buffer, at: int) -> int:
-        step = min(self._left, len(data) - at)
-        self._left -= step
-        self.done = not self._left
+        step = min(self.left, len(data) - at)
+        self.left -= step
+        self.done = not self.left
         return at + step
 
 

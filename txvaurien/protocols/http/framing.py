@@ -49,6 +49,11 @@ class HeadFinder:
         self._searched = 0
         self._line_seen = False
 
+    @property
+    def begun(self) -> bool:
+        """Whether a part of the next head was looked at."""
+        return self._searched > 0
+
     def find(self, data: Buffer, at: int) -> int:
         """Where the head that begins at ``data[at]`` ends, -1 if it is not complete.
 

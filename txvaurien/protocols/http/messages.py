@@ -11,6 +11,9 @@ from txvaurien.model import Message
 _FIELD = re.compile(rb"^([^:\s]+):(.*\n(?:[ \t].*\n)*)", re.MULTILINE)
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 
+#: Requests whose replies have no body, or none by what their fields say (RFC 9112 section 6.3), begin so.
+BARING = (b"HEAD ", b"CONNECT ")
+
 #: The scheme and the authority of a request target in absolute form (RFC 9112 section 3.2.2).
 _AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 
@@ -59,12 +62,11 @@ class HttpMessage(Message):
 
     __slots__ = ("_headers", "head", "whole")
 
-    def __init__(self, head: bytes, whole: bool = True) -> None:
-        #: The raw head, up to and with the empty line.
-        self.head = head
-        #: Whether the head came to its end before the connection did.
-        self.whole = whole
-        self._headers: Headers | None = None
+    #: The raw head, up to and with the empty line.
+    head: bytes
+    #: Whether the head came to its end before the connection did.
+    whole: bool
+    _headers: Headers | None
 
     @property
     def headers(self) -> Headers:
@@ -82,16 +84,23 @@ class HttpMessage(Message):
 class Request(HttpMessage):
     """A request. ``verb`` is the method, ``target`` the path with the query."""
 
-    __slots__ = ("has_content", "method", "refused")
+    __slots__ = ("has_content", "refused")
 
-    def __init__(self, head: bytes, whole: bool = True) -> None:
+    def __init__(self, head: bytes, whole: bool = True, has_content: bool = False) -> None:
+        # One is made for each exchange: the attributes that all messages have are set here as well.
         # Blank lines may stand before it (RFC 9112 section 2.2).
-        super().__init__(head.lstrip(b"\r\n"), whole)
-        self.method = self.head[: max(0, self.head.find(b" "))]
+        self.head = head.lstrip(b"\r\n")
+        self.whole = whole
+        self._headers = None
         #: Whether a body follows.
-        self.has_content = False
+        self.has_content = has_content
         #: The proxy has answered it, and the backend will, too.
         self.refused = False
+
+    @property
+    def method(self) -> bytes:
+        """The method as it came: methods have a case (RFC 9110 section 9.1)."""
+        return self.head[: max(0, self.head.find(b" "))]
 
     @property
     def verb(self) -> str:
@@ -148,10 +157,12 @@ class Response(HttpMessage):
 
     __slots__ = ("body_size",)
 
-    def __init__(self, head: bytes, whole: bool = True) -> None:
-        super().__init__(head, whole)
+    def __init__(self, head: bytes, body_size: int | None = None, *, whole: bool = True) -> None:
+        self.head = head
+        self.whole = whole
+        self._headers = None
         #: How many bytes follow the head, None where the head does not tell.
-        self.body_size: int | None = None
+        self.body_size: int | None = body_size
 
     @property
     def head_size(self) -> int:

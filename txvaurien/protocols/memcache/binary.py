@@ -9,8 +9,9 @@ from typing import ClassVar
 
 from txvaurien.errors import FramingError
 from txvaurien.model import Message
-from txvaurien.protocols.memcache.dialect import Asked, Dialect, Request
+from txvaurien.protocols.memcache.dialect import Dialect
 from txvaurien.protocols.memcache.flow import Flow
+from txvaurien.protocols.memcache.messages import Asked, Request
 
 REQUEST, RESPONSE = 0x80, 0x81
 
@@ -209,12 +210,30 @@ class BinaryDialect(Dialect):
         if not self._has(flow, head):
             return None
         request = BinaryRequest(flow.buffer[flow.at : flow.at + head])
-        return Asked(request, handshake=opcode in SASL), HEADER.size + body
+        asked = Asked(request, replies=request.replies, handshake=opcode in SASL)
+        return asked, HEADER.size + body
 
     @staticmethod
     def _has(flow: Flow, size: int) -> bool:
         flow.need = size
         return flow.size() >= size
+
+    def whole_request(self, data: bytes) -> Asked | None:
+        if len(data) < HEADER.size:
+            return None
+        magic, opcode, key, extras, _, _, body, _, _ = HEADER.unpack_from(data)
+        if magic != REQUEST or extras + key > body or len(data) != HEADER.size + body:
+            return None
+        request = BinaryRequest(data[: HEADER.size + extras + key])
+        return Asked(request, replies=request.replies, handshake=opcode in SASL)
+
+    def whole_reply(self, data: bytes) -> bytes | None:
+        if len(data) < HEADER.size:
+            return None
+        magic, opcode, key, extras, _, _, body, _, _ = HEADER.unpack_from(data)
+        if magic != RESPONSE or extras + key > body or len(data) != HEADER.size + body or opcode == STAT:
+            return None
+        return data[: HEADER.size + (extras + key if opcode in WITH_KEY else 0)]
 
     def next_part(self) -> tuple[bytes, int, bool] | None:
         flow = self.said
@@ -234,7 +253,7 @@ class BinaryDialect(Dialect):
         head = flow.buffer[flow.at : flow.at + size]
         return head, HEADER.size + body, opcode == STAT and status == 0 and key > 0
 
-    def reply(self, head: bytes) -> Message:
+    def reply(self, head: bytes, request: Request | None) -> Message:
         return BinaryReply(head)
 
     def stray(self, head: bytes) -> bool:

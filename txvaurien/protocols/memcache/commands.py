@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from txvaurien.model import Message
-from txvaurien.protocols.memcache.dialect import Request
+from txvaurien.protocols.memcache.messages import Request
 
 KEY_LIMIT = 250
 #: The data of a storage command, the newline included, is at most as long as an int can say.
@@ -42,6 +42,16 @@ class Answer(enum.Enum):
     WATCH = "OK, and from then on a log"
 
 
+# Looked up for each message: a member of an enumeration is slow to find.
+_NOTHING, _LINE, _LINES = Answer.NOTHING, Answer.LINE, Answer.LINES
+_VALUES, _META = Answer.VALUES, Answer.META
+
+#: What a get is answered with, what no command without values is, and what no single line begins with.
+_GOT = (VALUE, b"END", *ERRORS)
+_DATA = (VALUE, VA)
+_NOT_A_LINE = (*_DATA, *ITEMS)
+
+
 @dataclass(frozen=True)
 class Command:
     """One command.
@@ -65,8 +75,14 @@ class Command:
     targets: tuple[int, int | None] = (1, 2)
 
 
+#: How many words the line of a `_store` has at least, and what follows the first of them where it has no
+#: more and is as it should be.
+_STORE_WORDS = 5
+_STORE = re.compile(rb" [^ \r\n]{1,250} \d{1,10} \d{1,10} (\d{1,9})\r\n")
+
+
 def _store(verb: str) -> Command:
-    return Command(verb, least=5, most=6, noreply=4, length=4, numbers=(2, 3))
+    return Command(verb, least=_STORE_WORDS, most=6, noreply=4, length=4, numbers=(2, 3))
 
 
 def _meta(verb: str, least: int = 2, length: int = 0) -> Command:
@@ -138,7 +154,7 @@ class TextRequest(Request):
         #: NOTHING for ``noreply``, LINE for a line that can only be answered by an error.
         self.answer = answer
         self.quiet = quiet
-        self.replies = answer is not Answer.NOTHING
+        self.replies = answer is not _NOTHING
 
     @property
     def verb(self) -> str:
@@ -168,15 +184,12 @@ class TextRequest(Request):
             if head.startswith(ERRORS[1:]):
                 return True
             return _code(head) in _LOUD[self.verb] and self._echoed(head)
-        if head.startswith(ERRORS):
-            return True
-        if self.answer is Answer.META:
-            return _code(head) in _CODES
-        if self.answer is Answer.VALUES:
-            return head.startswith((VALUE, b"END"))
-        if self.answer is Answer.LINES:
-            return not head.startswith((VALUE, VA))
-        return not head.startswith((VALUE, VA, *ITEMS))
+        answer = self.answer
+        if answer is _VALUES:
+            return head.startswith(_GOT)
+        if answer is _META:
+            return _code(head) in _CODES or head.startswith(ERRORS)
+        return not head.startswith(_DATA if answer is _LINES else _NOT_A_LINE)
 
     def _echoed(self, head: bytes) -> bool:
         """Whether the opaque and the key that the reply repeats, if it does, are those of this request."""
@@ -243,19 +256,22 @@ def read_command(line: bytes) -> tuple[TextRequest, int]:
 
     :return: the request, and the length of the data that follows, with its newline.
     """
-    command = COMMANDS.get(line.partition(b" ")[0].rstrip(b"\r\n"))
-    if command is not None and command.answer is Answer.VALUES:
-        return TextRequest(line, command, Answer.VALUES), 0
+    word, space, _ = line.partition(b" ")
+    command = COMMANDS.get(word if space else word.rstrip(b"\r\n"))
+    if command is not None and command.answer is _VALUES:
+        return TextRequest(line, command, _VALUES), 0
+    if command is not None and command.least == _STORE_WORDS and (store := _STORE.match(line, len(word))):
+        return TextRequest(line, command, _LINE), int(store[1]) + 2
     words = words_of(line)
     if command is None:
         command = COMMANDS.get(words[0], UNKNOWN) if words else UNKNOWN
     if not command.least <= len(words) <= command.most:
-        return TextRequest(line, command, Answer.LINE), 0
+        return TextRequest(line, command, _LINE), 0
     length = _length(command, words) if command.length else 0
-    if command.answer is Answer.META:
-        quiet = command.verb != "MN" and any(word[:1] == b"q" for word in words[2:])
-        return TextRequest(line, command, Answer.META, quiet=quiet), length
-    answer = Answer.NOTHING if _noreply(command, words) else command.answer
+    if command.answer is _META:
+        quiet = b" q" in line and command.verb != "MN" and any(word[:1] == b"q" for word in words[2:])
+        return TextRequest(line, command, _META, quiet=quiet), length
+    answer = _NOTHING if _noreply(command, words) else command.answer
     return TextRequest(line, command, answer), length
 
 

@@ -9,66 +9,17 @@ is given out as a frame without bytes, so that whoever waits for its turn gets i
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import dropwhile
 from typing import ClassVar
 
 from txvaurien.errors import FramingError
 from txvaurien.model import Direction, Exchange, Frame, Message
 from txvaurien.protocols.memcache.flow import Flow
+from txvaurien.protocols.memcache.messages import Asked, Nudge, Partial, Request, Silence
 
-
-class Request(Message):
-    """A request of either protocol."""
-
-    __slots__ = ()
-
-    #: Whether it is answered at all, and whether only if there is something to say.
-    replies: bool
-    quiet: bool
-
-    def answered_by(self, head: bytes) -> bool:
-        """Whether a reply that begins with `head` can be the one to this request."""
-        raise NotImplementedError
-
-
-class Nudge(Request):
-    """A no-op that the proxy sends, to hear that requests before it are not answered."""
-
-    __slots__ = ("_answered_by",)
-    replies = True
-    quiet = False
-
-    def __init__(self, reply: bytes) -> None:
-        self._answered_by = reply
-
-    def answered_by(self, head: bytes) -> bool:
-        """Its own reply, or an error from a server that knows no such command."""
-        return head.startswith((self._answered_by, b"ERROR"))
-
-
-class Partial(Request):
-    """What a client said of a request before it sent FIN."""
-
-    __slots__ = ()
-    replies = False
-    quiet = False
-
-
-class Silence(Message):
-    """The reply to a quiet request that was not answered, or one of which too little came."""
-
-    __slots__ = ()
-
-
-class Asked(Exchange):
-    """An exchange that a request of ours began."""
-
-    __slots__ = ("asked",)
-
-    def __init__(self, asked: Request, *, handshake: bool = False) -> None:
-        super().__init__(asked, replies=asked.replies, handshake=handshake)
-        self.asked = asked
+#: Looked up for each read: a member of an enumeration is slow to find.
+_UP = Direction.TO_BACKEND
 
 
 class Dialect(ABC):
@@ -100,6 +51,14 @@ class Dialect(ABC):
         """
 
     @abstractmethod
+    def whole_request(self, data: bytes) -> Asked | None:
+        """The exchange of these bytes if they are one request; None where that is not plain to see."""
+
+    @abstractmethod
+    def whole_reply(self, data: bytes) -> bytes | None:
+        """The head of the reply if these bytes are one; None where that is not plain to see."""
+
+    @abstractmethod
     def next_part(self) -> tuple[bytes, int, bool] | None:
         """Read the head of the next part of a reply, if it is complete.
 
@@ -108,8 +67,8 @@ class Dialect(ABC):
         """
 
     @abstractmethod
-    def reply(self, head: bytes) -> Message:
-        """The message that a reply is which begins with `head`."""
+    def reply(self, head: bytes, request: Request | None) -> Message:
+        """The message that a reply to `request` is which begins with `head`."""
 
     @abstractmethod
     def stray(self, head: bytes) -> bool:
@@ -117,17 +76,42 @@ class Dialect(ABC):
 
     # Bytes to frames.
 
-    def receive(self, direction: Direction, data: bytes) -> Iterator[Frame]:
-        """Take bytes, give frames."""
-        if direction is Direction.TO_BACKEND:
-            self.asked.feed(data)
-            return self._requests()
-        self.said.feed(data)
-        return self._replies()
+    def receive(self, direction: Direction, data: bytes) -> Iterable[Frame]:
+        """Take bytes, give frames. What arrives as one message, as most do, needs no generator."""
+        if direction is _UP:
+            frame = self._request(data) if self.asked.idle else None
+            if frame is None:
+                self.asked.feed(data)
+                return self._requests()
+        else:
+            frame = self._reply(data) if self.pending and self.said.idle else None
+            if frame is None:
+                self.said.feed(data)
+                return self._replies()
+        return (frame,)
+
+    def _request(self, data: bytes) -> Frame | None:
+        exchange = self.whole_request(data)
+        if exchange is None:
+            return None
+        if exchange.replies:
+            self.pending.append(exchange)
+        return Frame(data, exchange)
+
+    def _reply(self, data: bytes) -> Frame | None:
+        if self.nudged:
+            return None
+        exchange = self.pending[0]
+        head = self.whole_reply(data)
+        if head is None or not exchange.request.answered_by(head):
+            return None
+        del self.pending[0]
+        exchange.response = self.reply(head, exchange.request)
+        return Frame(data, exchange)
 
     def rest(self, direction: Direction) -> bytes:
         """What was received and not yielded."""
-        return (self.asked if direction is Direction.TO_BACKEND else self.said).rest()
+        return (self.asked if direction is _UP else self.said).rest()
 
     def _requests(self) -> Iterator[Frame]:
         flow = self.asked
@@ -202,7 +186,7 @@ class Dialect(ABC):
     def _silences(self, head: bytes) -> Iterator[Frame]:
         """End the quiet requests that `head` shows to be unanswered."""
         pending = self.pending
-        while pending and pending[0].asked.quiet and not pending[0].asked.answered_by(head):
+        while pending and pending[0].request.quiet and not pending[0].request.answered_by(head):
             yield self._silence()
 
     def _silence(self) -> Frame:
@@ -215,19 +199,19 @@ class Dialect(ABC):
         if not self.pending:
             if not self.stray(head):
                 raise FramingError("the server sent a reply that no request asked for")
-            return Exchange(response=self.reply(head))
+            return Exchange(response=self.reply(head, None))
         exchange = self.pending[0]
-        if not exchange.asked.answered_by(head):
-            raise FramingError(f"the server's reply does not fit the request ({exchange.asked.verb})")
-        self.pending.pop(0)
-        exchange.response = self.reply(head)
+        if not exchange.request.answered_by(head):
+            raise FramingError(f"the server's reply does not fit the request ({exchange.request.verb})")
+        del self.pending[0]
+        exchange.response = self.reply(head, exchange.request)
         return exchange
 
     # The end of a direction.
 
     def finish(self, direction: Direction) -> Iterator[Frame]:
         """That side sent FIN: nothing that is held will be completed."""
-        if direction is Direction.TO_BACKEND:
+        if direction is _UP:
             yield from self._finish_requests()
         else:
             yield from self._finish_replies()
@@ -251,7 +235,7 @@ class Dialect(ABC):
             exchange = self.pending.pop(0) if self.pending else Exchange()
             exchange.response = Silence()
             yield self._frame(rest, exchange, True, True)
-        while self.pending and self.pending[0].asked.quiet:
+        while self.pending and self.pending[0].request.quiet:
             yield self._silence()
 
     # Refusals.
@@ -269,9 +253,9 @@ class Dialect(ABC):
         if exchange.sent:
             later = list(dropwhile(lambda each: each is not exchange, self.pending))
             # In the middle of another request nothing can be said.
-            needed = bool(later) and all(each.asked.quiet for each in later) and self.asked.exchange is None
+            needed = bool(later) and all(each.request.quiet for each in later) and self.asked.exchange is None
         else:
-            needed = bool(self.pending) and self.pending[-1].asked.quiet
+            needed = bool(self.pending) and self.pending[-1].request.quiet
         if not needed:
             return b""
         self.nudged += 1

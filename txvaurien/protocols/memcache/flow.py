@@ -35,6 +35,11 @@ class Flow:
         self.exchange: Exchange | None = None
         self.left = 0
 
+    @property
+    def idle(self) -> bool:
+        """Whether the next byte begins a message."""
+        return self.exchange is None and not self._held and not self.buffer
+
     def feed(self, data: bytes) -> None:
         """Take bytes that arrived."""
         if self._held:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 from txvaurien.errors import FramingError
-from txvaurien.model import Exchange, Message
+from txvaurien.model import Message
 from txvaurien.protocols.memcache.commands import (
     ERRORS,
     ITEMS,
+    UNKNOWN,
     VA,
     VALUE,
     Answer,
@@ -17,13 +19,23 @@ from txvaurien.protocols.memcache.commands import (
     data_length,
     read_command,
 )
-from txvaurien.protocols.memcache.dialect import Asked, Dialect
+from txvaurien.protocols.memcache.dialect import Dialect
 from txvaurien.protocols.memcache.flow import LINE_LIMIT, UNTIL_NEWLINE
+from txvaurien.protocols.memcache.messages import Asked, Request
 
 _MULTIGETS = (b"get ", b"gets ", b"gat ", b"gats ")
 
 #: What may follow the parts of a reply that go on: more of the same, or its end.
 _ENDS = (b"END", b"EN", b"OK", b"RESET", *ERRORS)
+
+#: After these lines something follows that is of the same reply; after OK it may be the log of a `watch`.
+_MORE = (VALUE, VA, *ITEMS, b"OK")
+
+#: The line before a value, as nearly all are, and the end of a reply that has some.
+_VALUE_LINE = re.compile(rb"VALUE [^ \n]{1,250} \d{1,10} (\d{1,10})(?: \d{1,20})?\r\n")
+_END = b"END\r\n"
+
+_WATCH = Answer.WATCH
 
 
 class TextDialect(Dialect):
@@ -66,11 +78,19 @@ class TextDialect(Dialect):
             raise FramingError("neither a command of the text protocol nor a binary request")
 
     def _ask(self, request: TextRequest) -> Asked:
-        logs_in = self._logging_in and request.verb == "SET"
-        if logs_in:
+        if self._logging_in and request.verb == "SET":
             # A log-in is always answered.
-            request = TextRequest(request.line, request.command, Answer.LINE)
-        return Asked(request, handshake=logs_in)
+            return Asked(TextRequest(request.line, request.command, Answer.LINE), handshake=True)
+        return Asked(request, replies=request.replies)
+
+    def whole_request(self, data: bytes) -> Asked | None:
+        end = data.find(b"\n", 0, LINE_LIMIT) + 1
+        if not end or self._watched:
+            return None
+        request, length = read_command(data if end == len(data) else data[:end])
+        if end + length != len(data) or request.command is UNKNOWN:
+            return None
+        return self._ask(request)
 
     def next_part(self) -> tuple[bytes, int, bool] | None:
         flow = self.said
@@ -90,14 +110,26 @@ class TextDialect(Dialect):
             raise FramingError("a value without its length")
         return line, len(line) + length + 2, line.startswith(VALUE)
 
-    def answered(self, head: bytes) -> Exchange:
-        exchange = super().answered(head)
-        request = exchange.request
-        if isinstance(request, TextRequest) and request.answer is Answer.WATCH:
-            self._watched = head.startswith(b"OK")
-        return exchange
+    def whole_reply(self, data: bytes) -> bytes | None:
+        if self._watched:
+            return None
+        end = data.find(b"\n", 0, LINE_LIMIT) + 1
+        if end and end == len(data):
+            return None if data.startswith(_MORE) else data
+        if data.startswith(VA):
+            line = data[:end]
+            length = data_length(line)
+            return None if length is None or len(data) != end + length + 2 else line
+        first = value = _VALUE_LINE.match(data) if data.endswith(_END) else None
+        while value is not None:
+            # The value is followed by a newline, and that by the next or the end.
+            at = value.end() + int(value[1]) + 2
+            value = _VALUE_LINE.match(data, at)
+        return first[0] if first and at + len(_END) == len(data) else None
 
-    def reply(self, head: bytes) -> Message:
+    def reply(self, head: bytes, request: Request | None) -> Message:
+        if isinstance(request, TextRequest) and request.answer is _WATCH:
+            self._watched = head.startswith(b"OK")
         if self._logging_in and head.startswith(b"STORED"):
             self._logging_in = False
         return TextReply(head)
