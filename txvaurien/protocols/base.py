@@ -29,6 +29,15 @@ class WireProtocol(Declared, frozen=True, kw_only=True):
         """By default the backend may take as long as it likes."""
         return 0.0
 
+    def status_class(self, status: str) -> str:
+        """The class that metrics put a reply's status into: ``ok`` and ``error``, or ``2xx`` to ``5xx``.
+
+        There may be few of them, whatever a server says.
+        """
+        if len(status) == 3 and status.isdecimal():
+            return f"{status[0]}xx"
+        return "ok" if status == "OK" else "error"
+
     def session(self) -> Session:
         """A new session, for one link."""
         raise NotImplementedError(f"{type(self).__name__} does not make sessions")

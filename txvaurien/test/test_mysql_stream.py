@@ -6,6 +6,8 @@ import zlib
 from unittest import mock
 
 import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.errors import FramingError
@@ -61,11 +63,32 @@ class StreamTests(SynchronousTestCase):
         """Rows are passed over up to what may end them, or is not there whole."""
         stream = Stream()
         stream.feed(samples.packets(b"\1a", b"\1b", b"\xfe\0\0\2\0"))
-        stream.take_rows()
+        self.assertEqual(stream.take_rows(9), 2)
         self.assertEqual(stream.cut(), samples.packets(b"\1a", b"\1b"))
+        stream.rest()
         stream.feed(samples.packets(b"\1a", b"\1b")[:-1])
-        stream.take_rows()
-        self.assertEqual(stream.cut(), b"")
+        self.assertEqual(stream.take_rows(9), 1)
+        self.assertEqual(stream.cut(), samples.packets(b"\1a"))
+
+    def test_no_more_rows_than_wanted(self) -> None:
+        """Packets behind those that are asked for are left alone."""
+        for most in range(5):
+            stream = Stream()
+            stream.feed(samples.packets(*[b"\1a"] * 4))
+            self.assertEqual(stream.take_rows(most), min(most, 4))
+            self.assertEqual(stream.cut(), samples.packets(*[b"\1a"] * min(most, 4)))
+
+    @settings(deadline=None, derandomize=True, max_examples=200)
+    @given(st.lists(st.tuples(st.integers(0, 40), st.sampled_from((1, 5, 30, 300, 70_000))), max_size=5))
+    def test_rows_alike(self, drawn: list[tuple[int, int]]) -> None:
+        """Rows of one length are passed over at once, those of other lengths among them one by one."""
+        rows = [b"\1" * size for count, size in drawn for _ in range(count if size < 70_000 else 1)]
+        small = next((at for at, row in enumerate(rows) if len(row) > 0xFFFF), len(rows))
+        for end in (b"\xfe\0\0\2\0", b"\xff" + b"e" * 29, b""):
+            stream = Stream()
+            stream.feed(samples.packets(*rows, end))
+            self.assertEqual(stream.take_rows(wire.MAX_PAYLOAD), small)
+            self.assertEqual(stream.cut(), samples.packets(*rows[:small]))
 
 
 class CompressedTests(SynchronousTestCase):

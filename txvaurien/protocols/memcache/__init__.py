@@ -6,7 +6,7 @@ Which of the two a client speaks is seen from its first byte, as memcached itsel
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
@@ -14,7 +14,7 @@ from msgspec import Meta
 from txvaurien.errors import NotLegal
 from txvaurien.model import Connect, Direction, ErrorKind, Exchange, Frame, Refusal, Then
 from txvaurien.protocols.base import Session, WireProtocol
-from txvaurien.protocols.memcache.binary import REQUEST, BinaryDialect
+from txvaurien.protocols.memcache.binary import REQUEST, STATUSES, BinaryDialect
 from txvaurien.protocols.memcache.catalogue import (
     ERROR_KINDS,
     TOO_MANY,
@@ -28,6 +28,16 @@ from txvaurien.protocols.memcache.text import TextDialect
 from txvaurien.protocols.memcache.words import Unsayable
 from txvaurien.proxy import ProxyFactory, ProxyProtocol
 
+#: What a reply begins with when there is no such item, or it is not as the request wants it.
+_MISSES = frozenset({"NOT_FOUND", "NOT_STORED", "EXISTS", "END", "EN", "NF", "NS", "EX"})
+
+#: The first words of errors in text, and the statuses of the binary protocol that are errors.
+_ERRORS = frozenset(
+    {"ERROR", "CLIENT_ERROR", "SERVER_ERROR", "BUSY", "BADCLASS", "NOSPARE", "NOTFULL", "UNSAFE", "SAME"}
+    | {name for code, name in STATUSES.items() if code >= 0x80}
+    | {"TOO_LARGE", "INVALID", "NON_NUMERIC", "AUTH_ERROR"}
+)
+
 
 class MemcacheSession(Session):
     """The state of one link. Until the client has spoken, what the server says is text.
@@ -39,8 +49,8 @@ class MemcacheSession(Session):
         self._dialect: Dialect = TextDialect(login=login)
         self._detected = False
 
-    def receive(self, direction: Direction, data: bytes) -> Iterator[Frame]:
-        if direction is Direction.TO_BACKEND and data and not self._detected:
+    def receive(self, direction: Direction, data: bytes) -> Iterable[Frame]:
+        if not self._detected and direction is Direction.TO_BACKEND and data:
             self._detect(data)
         if self.edits:
             self.edits = self._dialect.nudged > 0
@@ -99,6 +109,12 @@ class Memcache(WireProtocol, frozen=True, kw_only=True):
     login: Annotated[
         bool, Meta(description="the server wants a name and a password as the first set (memcached -Y)")
     ] = False
+
+    def status_class(self, status: str) -> str:
+        """``miss`` where there is no such item, or not as the request wants it; else ``ok`` or ``error``."""
+        if status in _MISSES:
+            return "miss"
+        return "error" if status in _ERRORS or status.startswith("0x") else "ok"
 
     def session(self) -> MemcacheSession:
         """A new session."""

@@ -41,6 +41,10 @@ class MySQL(WireProtocol, frozen=True, kw_only=True):
         ),
     ] = "framed"
 
+    def status_class(self, status: str) -> str:
+        """``error`` for the number of one; ``ok`` for OK and for what a server asks."""
+        return "error" if status.isdecimal() else "ok"
+
     def session(self) -> Session:
         return MySQLSession(self)
 

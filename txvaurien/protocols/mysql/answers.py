@@ -38,9 +38,11 @@ class Answer:
 
     :ivar exchange: whose reply it is; None if it answers what the proxy said.
     :ivar rows: whether ordinary rows come now, which nobody has to look at.
+    :ivar left: how many packets come before something else does, as far as that is known:
+        definitions, which nobody has to look at either, but for the last one.
     """
 
-    __slots__ = ("context", "exchange", "rows")
+    __slots__ = ("context", "exchange", "left", "rows")
 
     reply: type[Reply] = Reply
 
@@ -48,6 +50,7 @@ class Answer:
         self.context = context
         self.exchange = exchange
         self.rows = False
+        self.left = 0
 
     def packet(self, head: bytes, length: int) -> bool:
         """Take the head of the next packet and the length of its payload; whether it is the last.
@@ -101,16 +104,16 @@ class Result(Answer):
     :ivar content: the name of the file that the server asks for, which ends the reply.
     """
 
-    __slots__ = ("_left", "_step", "content")
+    __slots__ = ("_step", "content")
 
     def __init__(self, context: Context, exchange: Exchange | None) -> None:
         super().__init__(context, exchange)
-        self._step: Callable[[bytes, int], bool] = self._header
-        self._left = 0
+        #: What takes the next packet. Not a bound method: that would be a cycle, for the collector to find.
+        self._step: Callable[[Result, bytes, int], bool] = Result._header
         self.content: bytes | None = None
 
     def packet(self, head: bytes, length: int) -> bool:
-        return head[:1] == b"\xff" or self._step(head, length)
+        return head[:1] == b"\xff" or self._step(self, head, length)
 
     def _header(self, head: bytes, length: int) -> bool:
         if not length:
@@ -132,32 +135,32 @@ class Result(Answer):
         optional = MARIADB_CLIENT_CACHE_METADATA | CLIENT_OPTIONAL_RESULTSET_METADATA
         if self.context.capabilities & optional and head[at : at + 1] == b"\0":
             count = 0
-        self._left = count
+        self.left = count
         if count:
-            self._step = self._definition
+            self._step = Result._definition
         else:
             self._defined()
         return False
 
     def _definition(self, head: bytes, length: int) -> bool:
-        self._left -= 1
-        if not self._left:
+        self.left -= 1
+        if not self.left:
             self._defined()
         return False
 
     def _defined(self) -> None:
         """All definitions are there."""
         if self.context.deprecate_eof:
-            self.rows, self._step = True, self._row
+            self.rows, self._step = True, Result._row
         else:
-            self._step = self._definitions_end
+            self._step = Result._definitions_end
 
     def _definitions_end(self, head: bytes, length: int) -> bool:
         if head[:1] != b"\xfe":
             raise FramingError("the definitions of a result set do not end where they should")
         if self.note(head) & STATUS_CURSOR_EXISTS:
             return self._ended()
-        self.rows, self._step = True, self._row
+        self.rows, self._step = True, Result._row
         return False
 
     def _row(self, head: bytes, length: int) -> bool:
@@ -169,7 +172,7 @@ class Result(Answer):
 
     def _ended(self) -> bool:
         """A result is over; whether it was the last one."""
-        self.rows, self._step = False, self._header
+        self.rows, self._step = False, Result._header
         return not self.context.status & STATUS_MORE_RESULTS
 
 
@@ -180,7 +183,7 @@ class Fetched(Result):
 
     def __init__(self, context: Context, exchange: Exchange | None) -> None:
         super().__init__(context, exchange)
-        self.rows, self._step = True, self._row
+        self.rows, self._step = True, Result._row
 
     def _ended(self) -> bool:
         return True
@@ -203,13 +206,12 @@ class Prepared(Answer):
     :ivar number: what the server calls the statement; None as long as it has not said so.
     """
 
-    __slots__ = ("_left", "number", "statement")
+    __slots__ = ("number", "statement")
 
     def __init__(self, context: Context, exchange: Exchange | None, statement: Statement) -> None:
         super().__init__(context, exchange)
         self.statement = statement
         self.number: int | None = None
-        self._left = 0
 
     def packet(self, head: bytes, length: int) -> bool:
         if head[:1] == b"\xff":
@@ -217,8 +219,8 @@ class Prepared(Answer):
         if self.number is None:
             self._numbers(head)
         else:
-            self._left -= 1
-        return not self._left
+            self.left -= 1
+        return not self.left
 
     def _numbers(self, head: bytes) -> None:
         if head[:1] != b"\0" or len(head) < 9:
@@ -229,7 +231,7 @@ class Prepared(Answer):
         if self.context.capabilities & CLIENT_OPTIONAL_RESULTSET_METADATA and head[12:13] == b"\0":
             return
         ends = 0 if self.context.deprecate_eof else bool(columns) + bool(parameters)
-        self._left = columns + parameters + ends
+        self.left = columns + parameters + ends
 
 
 class Authentication(Answer):

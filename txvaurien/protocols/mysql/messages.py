@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
+import msgspec
+
 from txvaurien.model import Message
 from txvaurien.protocols.mysql import sql
 from txvaurien.protocols.mysql.wire import (
@@ -36,39 +38,41 @@ _SIZES = {0x01: 1, 0x02: 2, 0x0D: 2, 0x03: 4, 0x09: 4, 0x04: 4, 0x05: 8, 0x08: 8
 _DATES = frozenset({0x07, 0x0A, 0x0B, 0x0C})
 
 
-class Request(Message):
+class _Head(Message, msgspec.Struct, eq=False):
+    """A message of which `head` is the beginning of the payload, at most `HEAD_LIMIT` bytes.
+
+    There are so many that it counts how fast they are made.
+    """
+
+    head: bytes
+
+    def __repr__(self) -> str:
+        # The message itself may be a secret.
+        return f"<{type(self).__name__} {self.log_fields()}>"
+
+
+class Request(_Head, dict=True):
     """What a client says. `seq` is the sequence number of its last packet so far."""
 
-    __slots__ = ("__dict__", "head", "outer", "seq", "whole")
-
-    def __init__(self, head: bytes) -> None:
-        #: The beginning of the payload, at most `HEAD_LIMIT` bytes.
-        self.head = head
-        self.seq = 0
-        #: The same of the packet of the compressed protocol around it.
-        self.outer = 0
-        #: Whether its last packet is known, and `seq` with it.
-        self.whole = False
+    seq: int = 0
+    #: The same of the packet of the compressed protocol around it.
+    outer: int = 0
+    #: Whether its last packet is known, and `seq` with it.
+    whole: bool = False
 
 
 class TlsRequest(Request):
     """The client asks for TLS: a log-in that ends before the user's name."""
-
-    __slots__ = ()
 
     @property
     def verb(self) -> str:
         return "SSL_REQUEST"
 
 
-class Login(Request):
+class Login(Request, kw_only=True):
     """The client's answer to the greeting. `target` is the database that it asks for."""
 
-    __slots__ = ("capabilities",)
-
-    def __init__(self, head: bytes, capabilities: int) -> None:
-        super().__init__(head)
-        self.capabilities = capabilities
+    capabilities: int
 
     @property
     def verb(self) -> str:
@@ -113,21 +117,15 @@ class Login(Request):
 class Auth(Request):
     """What the client says later in an authentication. Nothing of it is ever shown."""
 
-    __slots__ = ()
-
     @property
     def verb(self) -> str:
         return "AUTH"
 
 
-class Content(Request):
+class Content(Request, kw_only=True):
     """The file that the client sends for LOAD DATA LOCAL INFILE; `target` is its name."""
 
-    __slots__ = ("_name",)
-
-    def __init__(self, head: bytes, name: bytes) -> None:
-        super().__init__(head)
-        self._name = name
+    name: bytes
 
     @property
     def verb(self) -> str:
@@ -135,13 +133,11 @@ class Content(Request):
 
     @property
     def targets(self) -> Sequence[str]:
-        return (_text(self._name),)
+        return (_text(self.name),)
 
 
 class Command(Request):
     """A command that carries no statement; `target` is the database or table that it names."""
-
-    __slots__ = ()
 
     @property
     def code(self) -> int:
@@ -166,14 +162,10 @@ class Command(Request):
         return ()
 
 
-class ChangeUser(Command):
+class ChangeUser(Command, kw_only=True):
     """COM_CHANGE_USER: `target` is the database."""
 
-    __slots__ = ("_capabilities",)
-
-    def __init__(self, head: bytes, capabilities: int) -> None:
-        super().__init__(head)
-        self._capabilities = capabilities
+    capabilities: int
 
     @property
     def user(self) -> str:
@@ -184,7 +176,7 @@ class ChangeUser(Command):
     def targets(self) -> Sequence[str]:
         try:
             _, at = text_at(self.head, 1)
-            if self._capabilities & CLIENT_SECURE_CONNECTION:
+            if self.capabilities & CLIENT_SECURE_CONNECTION:
                 at += 1 + int.from_bytes(self.head[at : at + 1], "little")
             else:
                 _, at = text_at(self.head, at)
@@ -194,14 +186,10 @@ class ChangeUser(Command):
         return (_text(database),) if database else ()
 
 
-class Query(Command):
+class Query(Command, kw_only=True):
     """A statement: COM_QUERY, or COM_STMT_PREPARE."""
 
-    __slots__ = ("_attributes",)
-
-    def __init__(self, head: bytes, capabilities: int) -> None:
-        super().__init__(head)
-        self._attributes = bool(capabilities & CLIENT_QUERY_ATTRIBUTES)
+    capabilities: int
 
     @property
     def verb(self) -> str:
@@ -213,7 +201,7 @@ class Query(Command):
     def statement(self) -> bytes:
         """The beginning of the statement's text."""
         at = 1
-        if self._attributes and self.code == COM_QUERY:
+        if self.capabilities & CLIENT_QUERY_ATTRIBUTES and self.code == COM_QUERY:
             try:
                 at = after_attributes(self.head, at)
             except Short:
@@ -246,14 +234,10 @@ class Statement:
         self.types = b""
 
 
-class Execute(Command):
+class Execute(Command, kw_only=True):
     """A command on a prepared statement; an execution has the verb and target of its text."""
 
-    __slots__ = ("statement",)
-
-    def __init__(self, head: bytes, statement: Statement | None) -> None:
-        super().__init__(head)
-        self.statement = statement
+    statement: Statement | None
 
     @property
     def verb(self) -> str:
@@ -275,13 +259,8 @@ class Execute(Command):
         return self.statement.query.targets if self.statement else ()
 
 
-class Reply(Message):
+class Reply(_Head, gc=False):
     """The head of what a server says."""
-
-    __slots__ = ("head",)
-
-    def __init__(self, head: bytes) -> None:
-        self.head = head
 
     @property
     def status(self) -> str:
@@ -295,8 +274,6 @@ class Reply(Message):
 class AuthReply(Reply):
     """The head of what a server says in an authentication."""
 
-    __slots__ = ()
-
     @property
     def status(self) -> str:
         """``OK``, the number of an error, ``SWITCH`` (to another plug-in) or ``MORE_DATA``."""
@@ -308,8 +285,6 @@ class AuthReply(Reply):
 class Statistics(Reply):
     """The answer to COM_STATISTICS: a line of text."""
 
-    __slots__ = ()
-
     @property
     def status(self) -> str:
         return "OK"
@@ -317,8 +292,6 @@ class Statistics(Reply):
 
 class Greeting(Reply):
     """The server's first packet: a greeting, or an error in its place."""
-
-    __slots__ = ()
 
     @property
     def verb(self) -> str:
@@ -328,11 +301,7 @@ class Greeting(Reply):
 class Notice(Reply):
     """What the server says unasked: an error before it hangs up, or how far a long command has come."""
 
-    __slots__ = ("_verb",)
-
-    def __init__(self, head: bytes, verb: str) -> None:
-        super().__init__(head)
-        self._verb = verb
+    _verb: str
 
     @property
     def verb(self) -> str:

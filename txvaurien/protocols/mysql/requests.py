@@ -94,7 +94,7 @@ class Requests:
         if not context.capabilities:
             return self._login(head)
         if context.content is not None:
-            content, context.content = Content(head, context.content), None
+            content, context.content = Content(head, name=context.content), None
             return self._expect(Result, content)
         if context.dialogue or not context.logged_in:
             context.dialogue = False
@@ -103,34 +103,46 @@ class Requests:
             raise FramingError("the client sent an empty command")
         if seq and not context.compressed:
             raise FramingError(f"a command has the sequence number {seq}, where each begins with 0")
-        return self._command(head)
+        return self.command(head)
+
+    @property
+    def at_ease(self) -> bool:
+        """Whether the client can only say a command now, in the ordinary protocol."""
+        context = self._context
+        return (
+            context.logged_in
+            and not context.dialogue
+            and context.content is None
+            and not context.compressed
+        )
 
     def _login(self, head: bytes) -> Exchange:
         context = self._context
         context.agree(head)
         if context.capabilities & CLIENT_SSL and len(head) == 32:
             return Exchange(TlsRequest(head), replies=False, handshake=True)
-        login = Login(head, context.capabilities)
+        login = Login(head, capabilities=context.capabilities)
         context.user, context.database = login.user, login.target or ""
         context.plugin = login.plugin or context.plugin
         return self._expect(Authentication, login, handshake=True)
 
-    def _command(self, head: bytes) -> Exchange:
+    def command(self, head: bytes) -> Exchange:
+        """The exchange of a command, of which `head` is the beginning; its answer is due then."""
         code, capabilities = head[0], self._context.capabilities
         if code == COM_QUERY:
-            return self._expect(Result, Query(head, capabilities))
+            return self._expect(Result, Query(head, capabilities=capabilities))
         if code in _ON_STATEMENTS:
-            execute = Execute(head, self._statements.find(head))
+            execute = Execute(head, statement=self._statements.find(head))
             if code in _SILENT:
                 return Exchange(execute, replies=False)
             return self._expect(_SHAPES.get(code, Single), execute)
         if code == COM_STMT_PREPARE:
-            query = Query(head, capabilities)
+            query = Query(head, capabilities=capabilities)
             exchange = Exchange(query)
             self._due.append(Prepared(self._context, exchange, self._statements.prepare(query)))
             return exchange
         if code == COM_CHANGE_USER:
-            return self._expect(Authentication, ChangeUser(head, capabilities), handshake=True)
+            return self._expect(Authentication, ChangeUser(head, capabilities=capabilities), handshake=True)
         if code in _SILENT:
             return Exchange(Command(head), replies=False)
         return self._expect(_SHAPES.get(code, Single), Command(head))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from txvaurien.errors import FramingError
@@ -24,10 +24,11 @@ from txvaurien.protocols.mysql.messages import (
 from txvaurien.protocols.mysql.refusals import Refusals
 from txvaurien.protocols.mysql.requests import Requests
 from txvaurien.protocols.mysql.statements import Statements
-from txvaurien.protocols.mysql.stream import Stream
+from txvaurien.protocols.mysql.stream import HEAD_LIMIT, Stream
 from txvaurien.protocols.mysql.wire import (
     COM_RESET_CONNECTION,
     COM_STMT_CLOSE,
+    COM_STMT_EXECUTE,
     COM_STMT_FETCH,
     COM_STMT_RESET,
     COM_STMT_SEND_LONG_DATA,
@@ -37,6 +38,9 @@ from txvaurien.protocols.mysql.wire import (
 
 if TYPE_CHECKING:
     from txvaurien.protocols.mysql import MySQL
+
+# Looking a member up costs more than the comparison.
+_TO_CLIENT = Direction.TO_CLIENT
 
 _TLS_WORDS = (
     "the client asked for TLS, as most drivers do by themselves when the server offers it;"
@@ -74,12 +78,14 @@ class MySQLSession(Session):
         #: The exchange that the backend never heard of, if it is the latest.
         self._withdrawn: Exchange | None = None
 
-    def receive(self, direction: Direction, data: bytes) -> Iterator[Frame]:
-        if direction is Direction.TO_BACKEND:
-            self._up.feed(data)
-            return self._requests()
-        self._down.feed(data)
-        return self._replies()
+    def receive(self, direction: Direction, data: bytes) -> Iterable[Frame]:
+        if direction is _TO_CLIENT:
+            self._down.feed(data)
+            return self._replies()
+        if self._is_command(data):
+            return self._said_at_once(data)
+        self._up.feed(data)
+        return self._requests()
 
     def finish(self, direction: Direction) -> Iterator[Frame]:
         rest = self.rest(direction)
@@ -131,6 +137,34 @@ class MySQLSession(Session):
             if not ended:
                 return
 
+    def _is_command(self, data: bytes) -> bool:
+        """Whether this is a command, whole and no more, as nearly always when a client speaks."""
+        # The two zeros: it is no longer than 64 KB, and the first packet of its message.
+        return (
+            self._reader.at_ease
+            and not self.edits
+            and self._asking is None
+            and not self._up.waiting
+            and 4 < len(data) <= HEAD_LIMIT
+            and data[2:4] == b"\0\0"
+            and data[0] | data[1] << 8 == len(data) - 4
+        )
+
+    def _said_at_once(self, data: bytes) -> Iterable[Frame]:
+        exchange = self._reader.command(data[4:])
+        request = exchange.request
+        assert isinstance(request, Request)
+        request.whole = True
+        frame = Frame(data, exchange)
+        if isinstance(request, Execute) and (request.code != COM_STMT_EXECUTE or request.leaves_long_data):
+            return self._then_noted(frame, exchange, request)
+        return (frame,)
+
+    def _then_noted(self, frame: Frame, exchange: Exchange, request: Execute) -> Iterator[Frame]:
+        yield frame
+        if exchange is not self._withdrawn:
+            self._executed(request)
+
     def _ask(self) -> Exchange | None:
         """Look at the head of the next request; None if it is not there yet."""
         if not self._greeted and self._up.waiting:
@@ -181,21 +215,22 @@ class MySQLSession(Session):
 
     def _replies(self) -> Iterator[Frame]:
         while True:
-            if not self._inside and not self._over:
-                if self._answer is not None and self._answer.rows:
-                    self._down.take_rows()
+            if self._inside:
+                self._inside = not self._down.go_on()
+            elif not self._over:
+                if self._answer is not None and (self._answer.rows or self._answer.left > 1):
+                    self._pass_over(self._answer)
                 head = self._down.head()
                 if head is None:
                     break
-                self._over = self._read(head)
-                self._down.take()
-                self._inside = True
-            if not self._down.go_on():
+                if self._answer is not None and head[:1] != b"\xff":
+                    self._over = self._answer.packet(head, self._down.length)
+                else:
+                    self._over = self._read(head)
+                self._inside = not self._down.take()
+            if self._inside or (self._over and not self._down.settled):
                 break
-            self._inside = False
             if self._over:
-                if not self._down.settled:
-                    break
                 yield self._complete()
                 if self._compressing:
                     self._compress()
@@ -203,6 +238,13 @@ class MySQLSession(Session):
             raw = self._down.cut()
             if raw:
                 yield self._part(raw)
+
+    def _pass_over(self, answer: Answer) -> None:
+        """Pass over packets that are there and that nobody has to look at."""
+        if answer.rows:
+            self._down.take_rows(MAX_PAYLOAD)
+        else:
+            answer.left -= self._down.take_rows(answer.left - 1)
 
     def _read(self, head: bytes) -> bool:
         """Look at the head of the next packet, and find what it belongs to; whether that ends with it."""
@@ -261,15 +303,15 @@ class MySQLSession(Session):
 
     def _answered(self, answer: Answer) -> None:
         """A whole reply is here: take note of what it changes."""
-        if isinstance(answer, Authentication):
+        if isinstance(answer, Result):
+            if answer.content is not None:
+                self._context.content = answer.content
+                self._context.asked_with = (self._down.seq, self._down.outer)
+        elif isinstance(answer, Authentication):
             self._authenticated(answer)
         elif isinstance(answer, Prepared):
             if answer.number is not None:
                 self._statements.prepared(answer.number, answer.statement)
-        elif isinstance(answer, Result):
-            if answer.content is not None:
-                self._context.content = answer.content
-                self._context.asked_with = (self._down.seq, self._down.outer)
         elif answer.exchange is not None:
             request, response = answer.exchange.request, answer.exchange.response
             reset = isinstance(request, Command) and request.code == COM_RESET_CONNECTION

@@ -6,10 +6,18 @@ payload; the rest of a packet is passed over as it comes, and never collected.
 
 from __future__ import annotations
 
+import struct
+
 from txvaurien.protocols.mysql.wire import EOF, MAX_PAYLOAD
 
 #: How much of a payload is held back until it is there, at most, in bytes.
 HEAD_LIMIT = 4096
+
+#: Of a packet: its length, in two parts, and the first byte of its payload.
+_BEGINNING = struct.Struct("<HBxB").unpack_from
+
+#: How many packets are compared at once, and how few of them must be alike for that to have paid.
+_MOST_ALIKE, _LEAST_ALIKE = 512, 16
 
 
 class Stream:
@@ -72,13 +80,19 @@ class Stream:
             if not self._pull():
                 return None
 
-    def take(self, until_empty: bool = False) -> None:
-        """Begin to pass over the packet whose head was asked for, with those that continue it.
+    def take(self, until_empty: bool = False) -> bool:
+        """Pass over the packet whose head was asked for, with those that continue it.
 
         :param until_empty: with all packets up to and with an empty one.
+        :return: whether its end is reached; if not, it is for `go_on` to reach it.
         """
         self._until_empty = until_empty
+        end = self._at + 4 + self.length
+        if end <= len(self._data) and self.length < MAX_PAYLOAD and not until_empty:
+            self._at = end
+            return True
         self._take_one()
+        return self.go_on()
 
     def _take_one(self) -> None:
         self._missing = 4 + self.length
@@ -104,16 +118,30 @@ class Stream:
         """Get more packets out of what was fed; false if there is nothing to be had."""
         return False
 
-    def take_rows(self) -> None:
-        """Pass over rows that are there whole, up to the first packet that may end them."""
+    def take_rows(self, most: int) -> int:
+        """Pass over packets that are there whole, up to the first that may end rows or is very large.
+
+        :param most: so many of them at most.
+        :return: how many they were.
+        """
         data, at, end = self._data, self._at, len(self._data)
-        while at + 4 < end:
-            length = data[at] | data[at + 1] << 8 | data[at + 2] << 16
+        count = before = 0
+        comparing = True
+        while count < most and at + 4 < end:
+            length, large, first = _BEGINNING(data, at)
             after = at + 4 + length
-            if after > end or not length or length == MAX_PAYLOAD or data[at + 4] >= EOF:
+            if first >= EOF or large or not length or after > end:
                 break
             at = after
+            count += 1
+            if length == before and comparing:
+                alike = packets_alike(data, at, length, most - count)
+                at += alike * (4 + length)
+                count += alike
+                comparing = alike >= _LEAST_ALIKE
+            before = length
         self._at = at
+        return count
 
     def cut(self) -> bytes:
         """The raw bytes of what was passed over since the last cut."""
@@ -130,3 +158,21 @@ class Stream:
         rest = self._data[self._start :]
         self._data, self._start, self._at, self._missing, self._more = b"", 0, 0, 0, False
         return rest
+
+
+def packets_alike(data: bytes, at: int, length: int, most: int) -> int:
+    """How many packets with payloads of `length` bytes come one behind the other, and may be rows.
+
+    Rows of numbers are often of one length. Then a byte of every header can be had with one slice.
+
+    :param length: below 65536.
+    :param most: so many of them are looked for at most.
+    """
+    step = 4 + length
+    count = min((len(data) - at) // step, most, _MOST_ALIKE)
+    for place, byte in enumerate(length.to_bytes(3, "little"), at):
+        column = data[place : at + count * step : step]
+        count = len(column) - len(column.lstrip(bytes((byte,))))
+    firsts = data[at + 4 : at + count * step : step]
+    ends = [end for end in (firsts.find(b"\xfe"), firsts.find(b"\xff")) if end >= 0]
+    return min(ends, default=count)

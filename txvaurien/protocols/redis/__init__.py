@@ -1,8 +1,9 @@
 """redis: RESP2 and RESP3, framed in both directions, with the errors of redis-server.
 
-``resp`` finds where messages end, ``messages`` tells what they say, ``commands`` what the server
-knows of a command, ``forecast`` and ``matching`` which reply is whose, ``catalogue`` what can be
-refused where, ``refusing`` how both sides go on in step, ``session`` puts them together.
+``resp`` finds where messages end (``runs`` where many small ones do), ``messages`` tells what they say,
+``commands`` what the server knows of a command, ``forecast`` and ``matching`` which reply is whose,
+``catalogue`` what can be refused where, ``refusing`` how both sides go on in step, ``session`` puts
+them together.
 """
 
 from __future__ import annotations

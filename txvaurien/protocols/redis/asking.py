@@ -44,14 +44,10 @@ _ALONE = frozenset({b"DISCARD", b"RESET"})
 _HANDSHAKE = frozenset({b"AUTH", b"HELLO"})
 
 
-class Queued(Request):
+class Queued(Request, kw_only=True):
     """A command that stands behind MULTI, and so, most likely, is only queued."""
 
-    __slots__ = ("transaction",)
-
-    def __init__(self, raw: bytes, transaction: Transaction) -> None:
-        super().__init__(raw)
-        self.transaction = transaction
+    transaction: Transaction
 
 
 class Asking:
@@ -78,7 +74,7 @@ class Asking:
         """The first frame of a request."""
         forecast, word = self.forecast, first_word(raw)
         transaction = forecast.transaction
-        request = Request(raw) if transaction is None else Queued(raw, transaction)
+        request = Request(raw) if transaction is None else Queued(raw, transaction=transaction)
         barred = word in _BARRED and transaction is None and forecast.barred
         if barred or _is_wrong(word, request):
             # It will be answered by an error, and change nothing.

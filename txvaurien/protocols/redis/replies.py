@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from txvaurien.errors import FramingError
-from txvaurien.protocols.redis.resp import SIZES, Reader, number
+from txvaurien.protocols.redis.resp import LARGER, SIZES, Reader, number
 
 #: Aggregates may be nested so deep; clients give up long before.
 MAX_DEPTH = 512
@@ -44,7 +44,7 @@ class Replies(Reader):
                     self.at, self.left = at, left
                     return at <= size
                 left = self.outer.pop()
-            step = SIZES.get(data[at : at + 4])
+            step = SIZES.get(data[at : at + 4]) or LARGER.get(data[at : at + 5])
             if step is not None:
                 at += step
                 left -= 1

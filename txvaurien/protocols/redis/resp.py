@@ -26,6 +26,8 @@ HEADER_LIMIT = 32
 _COUNTS = {b"*%d\r\n" % count: count for count in range(1, 10)}
 SIZES = {b"$%d\r\n" % size: size + 6 for size in range(10)}
 SIZES.update({b"$%d\r" % size: size + 7 for size in range(10, 100)})
+#: The same by the first five bytes, for the next larger ones.
+LARGER = {b"$%d\r" % size: size + 8 for size in range(100, 1000)}
 
 #: What was given out and has at most so many bytes may as well be kept until more comes.
 _SMALL = 256
@@ -49,10 +51,15 @@ class Reader(ABC):
         #: The head of the message has been given out already.
         self.cut = False
 
+    @property
+    def idle(self) -> bool:
+        """Whether all that arrived was given out, as whole messages."""
+        return self.fresh and self.start == len(self.data)
+
     def push(self, data: bytes) -> None:
         """Take bytes that arrived."""
         # A header may be half scanned when the bytes before it were cut off as a head.
-        base = min(self.start, self.at)
+        base = self.start if self.start < self.at else self.at
         self.data = self.data[base:] + data if base < len(self.data) else data
         self.start -= base
         self.at -= base
@@ -153,7 +160,7 @@ class Requests(Reader):
                 return False
             self.fresh = False
         while left:
-            size = SIZES.get(data[at : at + 4])
+            size = SIZES.get(data[at : at + 4]) or LARGER.get(data[at : at + 5])
             if size is None:
                 size = self._bulk(at)
                 if not size:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from txvaurien.errors import FramingError
 from txvaurien.model import Direction, Exchange, Frame, Refusal
@@ -12,8 +12,13 @@ from txvaurien.protocols.redis.asking import SPECIAL, Asking
 from txvaurien.protocols.redis.heads import first_word
 from txvaurien.protocols.redis.messages import Reply, Request
 from txvaurien.protocols.redis.replies import Replies
-from txvaurien.protocols.redis.resp import HEAD_LIMIT, Requests
+from txvaurien.protocols.redis.resp import Requests
 from txvaurien.protocols.redis.runs import RUN_LIMIT, commands, replies
+
+# Looking a member up costs more than the comparison.
+_TO_CLIENT = Direction.TO_CLIENT
+
+_NONE: Sequence[bytes] = ()
 
 #: What a reply begins with that may need a second look: a push, an attribute.
 _NOT_JUST_REPLIES = frozenset(b">|")
@@ -28,13 +33,8 @@ class RedisSession(Session):
         self._asking = Asking()
         self._matcher = self._asking.matcher
 
-    def receive(self, direction: Direction, data: bytes) -> Iterator[Frame]:
-        if direction is Direction.TO_CLIENT:
-            self._replies.push(data)
-            return self._heard()
-        self._requests.push(data)
-        self._matcher.spoken = True
-        return self._said()
+    def receive(self, direction: Direction, data: bytes) -> Iterable[Frame]:
+        return self._from_backend(data) if direction is _TO_CLIENT else self._from_client(data)
 
     def rest(self, direction: Direction) -> bytes:
         return (self._replies if direction is Direction.TO_CLIENT else self._requests).rest()
@@ -44,7 +44,7 @@ class RedisSession(Session):
         if direction is Direction.TO_CLIENT:
             piece = self._replies.last_piece()
             if piece is not None:
-                yield from self._reply_frames(*piece)
+                yield self._reply_frame(*piece)
             return
         self._settle()
         piece = self._requests.last_piece()
@@ -69,80 +69,121 @@ class RedisSession(Session):
 
     # Requests.
 
-    def _said(self) -> Iterator[Frame]:
+    def _from_client(self, data: bytes) -> Iterable[Frame]:
+        reader, asking, run = self._requests, self._asking, _NONE
+        self._matcher.spoken = True
+        if reader.idle and asking.plain and asking.undecided is None:
+            run = commands(data, 0, RUN_LIMIT)
+            if len(run) == 1 and run[0]:
+                # A single command, as most reads have it, needs no reader.
+                return (self._plain(data),)
+        reader.push(data)
+        return self._said(run)
+
+    def _said(self, run: Sequence[bytes]) -> Iterator[Frame]:
+        """The frames of all that has come, of which `run` is the beginning."""
         reader, asking, pending = self._requests, self._asking, self._matcher.pending
+        self._settle()
         while True:
-            if asking.undecided is not None:
-                self._settle()
-            if reader.fresh and asking.plain:
-                for raw in commands(reader.data, reader.start, reader.start + RUN_LIMIT):
-                    if not raw:
-                        break
-                    reader.at = reader.start = reader.start + len(raw)
-                    exchange = Exchange(Request(raw))
-                    pending.append(exchange)
-                    yield Frame(raw, exchange)
-                    if not asking.plain:
-                        break
+            for raw in run:
+                if not (raw and asking.plain):
+                    break
+                reader.at = reader.start = reader.start + len(raw)
+                exchange = Exchange(Request(raw))
+                pending.append(exchange)
+                yield Frame(raw, exchange)
             if reader.start >= len(reader.data):
                 reader.forget()
                 return
             try:
-                complete = reader.scan()
+                piece = reader.piece(reader.scan())
             except FramingError:
-                for piece in reader.before_error():
-                    yield self._request_frame(*piece)
+                for each in reader.before_error():
+                    yield self._request_frame(*each)
                 raise
-            held = reader.piece(complete)
-            if held is None:
+            if piece is None:
                 return
-            yield self._request_frame(*held)
+            yield self._request_frame(*piece)
+            self._settle()
+            at, plain = reader.start, reader.fresh and asking.plain
+            run = commands(reader.data, at, at + RUN_LIMIT) if plain else _NONE
+
+    def _plain(self, raw: bytes) -> Frame:
+        """The frame of a command that is just a command."""
+        exchange = Exchange(Request(raw))
+        self._matcher.pending.append(exchange)
+        return Frame(raw, exchange)
 
     def _request_frame(self, raw: bytes, first: bool, last: bool) -> Frame:
-        return self._asking.ask(raw, last) if first else Frame(raw, self._asking.latest, False, last)
+        if not first:
+            return Frame(raw, self._asking.latest, False, last)
+        if last and self._asking.plain and first_word(raw) not in SPECIAL:
+            return self._plain(raw)
+        return self._asking.ask(raw, last)
 
     def _settle(self) -> None:
-        self._asking.settle()
-        self.edits = self._asking.edits
+        if self._asking.undecided is not None:
+            self._asking.settle()
+            self.edits = self._asking.edits
 
     # Replies.
 
-    def _heard(self) -> Iterator[Frame]:
-        reader, matcher, pending = self._replies, self._matcher, self._matcher.pending
-        while reader.start < len(reader.data):
-            if reader.fresh:
-                for raw in replies(reader.data, reader.start, reader.start + RUN_LIMIT):
-                    if not raw:
-                        break
-                    reader.at = reader.start = reader.start + len(raw)
-                    exchange = pending[0] if pending else None
-                    if type(exchange) is Exchange and matcher.calm:
-                        pending.popleft()
-                        exchange.response = Reply(raw)
-                        yield Frame(raw, exchange)
-                        continue
-                    yield from self._reply_frames(raw, True, True)
-                    if not reader.fresh:
-                        # It has been put back, to be matched with what comes next.
-                        break
-                if reader.start >= len(reader.data):
-                    break
-            try:
-                complete = reader.scan()
-            except FramingError:
-                for piece in reader.before_error():
-                    yield from self._reply_frames(*piece)
-                raise
-            held = reader.piece(complete)
-            if held is None:
-                return
-            yield from self._reply_frames(*held)
-        reader.forget()
+    def _from_backend(self, data: bytes) -> Iterable[Frame]:
+        reader, run = self._replies, _NONE
+        if reader.idle:
+            run = replies(data, 0, RUN_LIMIT)
+            frame = self._answer(data) if len(run) == 1 and run[0] else None
+            if frame is not None:
+                return (frame,)
+        reader.push(data)
+        return self._heard(run)
 
-    def _reply_frames(self, raw: bytes, first: bool, last: bool) -> Iterator[Frame]:
+    def _heard(self, run: Sequence[bytes]) -> Iterator[Frame]:
+        """The frames of all that has come, of which `run` is the beginning."""
+        reader, matcher, pending = self._replies, self._matcher, self._matcher.pending
+        while True:
+            for raw in run:
+                if not (raw and reader.fresh):
+                    break
+                reader.at = reader.start = reader.start + len(raw)
+                exchange = pending[0] if pending else None
+                if type(exchange) is Exchange and matcher.calm:
+                    pending.popleft()
+                    exchange.response = Reply(raw)
+                    yield Frame(raw, exchange)
+                else:
+                    # This may put it back, to be matched with what is awaited next.
+                    yield self._reply_frame(raw, True, True)
+            if reader.start >= len(reader.data):
+                reader.forget()
+                return
+            try:
+                piece = reader.piece(reader.scan())
+            except FramingError:
+                for each in reader.before_error():
+                    yield self._reply_frame(*each)
+                raise
+            if piece is None:
+                return
+            yield self._reply_frame(*piece)
+            run = replies(reader.data, reader.start, reader.start + RUN_LIMIT) if reader.fresh else _NONE
+
+    def _answer(self, raw: bytes) -> Frame | None:
+        """The frame of a reply that is no push, if it answers a command that is just a command."""
+        pending = self._matcher.pending
+        exchange = pending[0] if pending else None
+        if type(exchange) is not Exchange or not self._matcher.calm:
+            return None
+        pending.popleft()
+        exchange.response = Reply(raw)
+        return Frame(raw, exchange)
+
+    def _reply_frame(self, raw: bytes, first: bool, last: bool) -> Frame:
         if not first:
-            yield self._matcher.more(raw, last)
-            return
+            return self._matcher.more(raw, last)
+        answer = self._answer(raw) if last and raw[0] not in _NOT_JUST_REPLIES else None
+        if answer is not None:
+            return answer
         try:
             frame = self._matcher.match(raw, last)
         except FramingError:
@@ -153,4 +194,4 @@ class RedisSession(Session):
             self._replies.unread(len(raw))
         self._asking.review()
         self.edits = self._asking.edits
-        yield frame
+        return frame

@@ -42,7 +42,7 @@ class Inbox:
         :raises FramingError: the line is too long.
         """
         begin = self._at + start
-        newline = self._data.find(b"\n", max(begin, self._searched))
+        newline = self._data.find(b"\n", begin if begin > self._searched else self._searched)
         if newline >= 0:
             return newline + 1 - self._at
         self._searched = len(self._data)
@@ -60,14 +60,14 @@ class Inbox:
 
     def take(self, size: int) -> bytes:
         """Remove the first `size` bytes, or all there are."""
-        end = min(self._at + size, len(self._data))
-        data = self._data[self._at : end]
-        if end < len(self._data):
+        begin, data = self._at, self._data
+        end = begin + size
+        if end < len(data):
             self._at = end
-        else:
-            # An idle link does not keep what came last, which may have been large.
-            self._data, self._at, self._searched = b"", 0, 0
-        return data
+            return data[begin:end]
+        # An idle link does not keep what came last, which may have been large.
+        self._data, self._at, self._searched = b"", 0, 0
+        return data[begin:]
 
 
 class DotReader:

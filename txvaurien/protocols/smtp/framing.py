@@ -26,6 +26,9 @@ from txvaurien.protocols.smtp.messages import (
 )
 from txvaurien.protocols.smtp.replies import ends_reply, without_starttls
 
+# Looking a member up costs more than the comparison.
+_TO_BACKEND = Direction.TO_BACKEND
+
 #: How many commands may wait for their replies. A mail has 100 recipients at least
 #: (RFC 5321, 4.5.3.1.8), and servers stop at some thousands.
 PENDING_LIMIT = 10_000
@@ -84,7 +87,7 @@ class SmtpFraming(Session):
         self._held = 0
 
     def receive(self, direction: Direction, data: bytes) -> Iterator[Frame]:
-        if direction is Direction.TO_BACKEND:
+        if direction is _TO_BACKEND:
             self._from_client.feed(data)
             return self._requests(self._from_client)
         self._from_server.feed(data)
@@ -202,7 +205,7 @@ class SmtpFraming(Session):
     # The server.
 
     def _replies(self, inbox: Inbox) -> Iterator[Frame]:
-        while True:
+        while len(inbox) > self._held:
             size, last = self._measure_reply(inbox)
             if not size:
                 return

@@ -56,15 +56,23 @@ NULL_PATH = "<>"
 _ENHANCED = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}(?=\s|$)")
 
 
+#: Verbs of four letters as most clients write them, with what comes next: no need to look further.
+_BY_BEGINNING = {(verb + end).encode(): verb for verb in sorted(VERBS) if len(verb) == 4 for end in " \r"}
+
+
+def _verb_of(line: bytes) -> str:
+    word = line[:9].split(None, 1)
+    verb = word[0].decode("ascii", "replace").upper() if word else ""
+    return verb if verb in VERBS else UNKNOWN
+
+
 class Command(Message):
     """A command line."""
 
     __slots__ = ("_line", "_verb")
 
     def __init__(self, line: bytes) -> None:
-        word = line[:9].split(None, 1)
-        verb = word[0].decode("ascii", "replace").upper() if word else ""
-        self._verb = verb if verb in VERBS else UNKNOWN
+        self._verb = _BY_BEGINNING.get(line[:5]) or _verb_of(line)
         self._line = line
 
     @property
