@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 if TYPE_CHECKING:
     from txvaurien.exchange import LiveExchange
 
@@ -167,7 +169,7 @@ class Connect(Message):
         return "CONNECT"
 
 
-class Exchange:
+class Exchange(msgspec.Struct, eq=False, weakref=True):
     """A request message and what answers it.
 
     A session makes one at the first frame of a request, or of a message that
@@ -176,60 +178,35 @@ class Exchange:
     ``prompt``, ``open_ended`` and ``handshake``. The link fills in ``number``, ``sent`` and ``live``.
     """
 
-    __slots__ = (
-        "announces",
-        "answer",
-        "decided",
-        "handshake",
-        "live",
-        "number",
-        "open_ended",
-        "prompt",
-        "replies",
-        "request",
-        "response",
-        "sent",
-    )
-
-    def __init__(
-        self,
-        request: Message | None = None,
-        response: Message | None = None,
-        *,
-        replies: bool = True,
-        prompt: bool = False,
-        open_ended: bool = False,
-        handshake: bool = False,
-    ) -> None:
-        self.request = request
-        #: The head of the reply, from its first frame on.
-        self.response = response
-        #: Whether the backend will answer this request at all.
-        self.replies = replies
-        #: An answer made by the proxy need not wait for the request's last frame:
-        #: the client waits for an answer before it sends the rest. A session takes
-        #: it back when the client waits no longer.
-        self.prompt = prompt or open_ended
-        #: Nobody can tell where its messages end; the next exchange ends it.
-        self.open_ended = open_ended
-        #: Part of logging in: left alone by the mix and by rules that do not name its verb.
-        self.handshake = handshake
-        #: The exchange that this request makes the backend expect (the content after
-        #: SMTP's DATA). The verdict on it falls just before this request is sent, while
-        #: the backend can still be kept from expecting it.
-        self.announces: Exchange | None = None
-        #: What the session answers itself, set no later than it yields the request's last
-        #: frame, or by a refusal of what it announces: nothing of the request is sent from then on.
-        self.answer: Refusal | None = None
-        #: From 1 within its link; unasked messages are counted apart; 0 for CONNECT.
-        self.number = 0
-        #: Whether anything of the request has been given to the backend. Kept up to
-        #: date only where a rule fired, because only then somebody asks.
-        self.sent = False
-        #: A rule has fired, be it one that does nothing.
-        self.decided = False
-        #: What the link does to it, if a rule fired.
-        self.live: LiveExchange | None = None
+    request: Message | None = None
+    #: The head of the reply, from its first frame on.
+    response: Message | None = None
+    #: Whether the backend will answer this request at all.
+    replies: bool = True
+    #: An answer made by the proxy need not wait for the request's last frame:
+    #: the client waits for an answer before it sends the rest. A session takes
+    #: it back when the client waits no longer.
+    prompt: bool = False
+    #: Nobody can tell where its messages end; the next exchange ends it. Then it is ``prompt``, too.
+    open_ended: bool = False
+    #: Part of logging in: left alone by the mix and by rules that do not name its verb.
+    handshake: bool = False
+    #: The exchange that this request makes the backend expect (the content after
+    #: SMTP's DATA). The verdict on it falls just before this request is sent, while
+    #: the backend can still be kept from expecting it.
+    announces: Exchange | None = None
+    #: What the session answers itself, set no later than it yields the request's last
+    #: frame, or by a refusal of what it announces: nothing of the request is sent from then on.
+    answer: Refusal | None = None
+    #: From 1 within its link; unasked messages are counted apart; 0 for CONNECT.
+    number: int = 0
+    #: Whether anything of the request has been given to the backend. Kept up to
+    #: date only where a rule fired, because only then somebody asks.
+    sent: bool = False
+    #: A rule has fired, be it one that does nothing.
+    decided: bool = False
+    #: What the link does to it, if a rule fired.
+    live: LiveExchange | None = None
 
     @property
     def unasked(self) -> bool:
@@ -243,34 +220,30 @@ class Exchange:
         return message if message is not None else Message()
 
 
-class Frame:
+class Frame(msgspec.Struct, eq=False):
     """A run of raw bytes of one message.
 
     ``raw`` is what was received, ``forward`` what is to be sent on: the same
-    object, unless the session edits the stream. ``exchange`` is None for bytes
+    object, unless the session edits the stream (``edited``). ``exchange`` is None for bytes
     that the client never asked for and never sees, such as the answer to a
     refusal's ``to_backend``; then ``forward`` is empty. ``then`` of a reply's
     last frame may end the link when the client has it.
     """
 
-    __slots__ = ("exchange", "first", "forward", "last", "raw", "then")
+    raw: bytes
+    exchange: Exchange | None
+    first: bool = True
+    last: bool = True
+    #: What is sent on in the place of ``raw``; None where that itself is.
+    edited: bytes | None = None
+    then: Then = Then.KEEP
 
-    def __init__(
-        self,
-        raw: bytes,
-        exchange: Exchange | None,
-        first: bool = True,
-        last: bool = True,
-        forward: bytes | None = None,
-    ) -> None:
-        self.raw = raw
-        self.forward = raw if forward is None else forward
-        self.exchange = exchange
-        self.first = first
-        self.last = last
-        self.then = Then.KEEP
+    @property
+    def forward(self) -> bytes:
+        """What is to be sent on."""
+        return self.raw if self.edited is None else self.edited
 
     def __repr__(self) -> str:
         marks = ("first " if self.first else "") + ("last " if self.last else "")
-        edited = "" if self.forward is self.raw else f" forward={self.forward!r}"
+        edited = "" if self.edited is None else f" forward={self.edited!r}"
         return f"<Frame {marks}{self.raw!r}{edited}>"

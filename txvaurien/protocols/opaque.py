@@ -48,14 +48,14 @@ class OpaqueSession(Session):
     def _said(self, data: bytes) -> Frame:
         first = self._turn is None or self._answered
         if self._turn is None or self._answered:
-            self._turn = Exchange(Turn("SAY"), open_ended=True)
+            self._turn = Exchange(Turn("SAY"), prompt=True, open_ended=True)
             self._answered = False
         return Frame(data, self._turn, first, last=False)
 
     def _heard(self, data: bytes) -> Frame:
         first = self._turn is None or not self._answered
         if self._turn is None:
-            self._turn = Exchange(response=Turn("GREET"), open_ended=True)
+            self._turn = Exchange(response=Turn("GREET"), prompt=True, open_ended=True)
         elif first and self._turn.response is None:
             self._turn.response = Turn("SAY")
         self._answered = True

@@ -69,7 +69,7 @@ class LineSession(Session):
         exchange = self.pending.popleft()
         del self.buffers[TO_CLIENT][: len(line)]
         if exchange is None:
-            return Frame(line, None, forward=b"")
+            return Frame(line, None, edited=b"")
         exchange.response = Line(line, reply=True)
         return Frame(line, exchange)
 

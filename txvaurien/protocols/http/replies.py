@@ -91,7 +91,7 @@ class Replies(Half):
         frame = super()._next(end, size, first)
         if self._hidden:
             self._hidden = False
-            return Frame(frame.raw, None, forward=b"")
+            return Frame(frame.raw, None, edited=b"")
         if not (self.session.options.keep_alive or self.fault or self._is_interim()):
             self._say_close(frame, size)
         return frame
@@ -100,7 +100,7 @@ class Replies(Half):
     def _say_close(frame: Frame, size: int) -> None:
         if frame.first:
             head = without_field(frame.raw[:size], b"Keep-Alive")
-            frame.forward = with_only_field(head, b"Connection", b"close") + frame.raw[size:]
+            frame.edited = with_only_field(head, b"Connection", b"close") + frame.raw[size:]
         if frame.last:
             frame.then = Then.CLOSE
 

@@ -55,7 +55,7 @@ class Requests(Half):
             # The body comes, whatever the client was told.
             frame.exchange.prompt = False
         if first and self.session.host:
-            frame.forward = with_host(frame.raw[:size], self.session.host) + frame.raw[size:]
+            frame.edited = with_host(frame.raw[:size], self.session.host) + frame.raw[size:]
         return frame
 
     def _broken_off(self, head: bytes) -> Exchange:

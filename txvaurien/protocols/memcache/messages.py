@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from txvaurien.model import Exchange, Message
 
 
@@ -51,6 +53,6 @@ class Silence(Message):
 class Asked(Exchange):
     """An exchange that a request of ours began."""
 
-    __slots__ = ()
-
-    request: Request
+    if TYPE_CHECKING:
+        # For the reader of types only: a Struct would make a second field of it.
+        request: Request

@@ -127,7 +127,7 @@ class Matcher:
     def more(self, raw: bytes, last: bool) -> Frame:
         """The frame for a further piece of that reply."""
         hidden = b"" if self._target is None else None
-        return Frame(raw, self._target, first=False, last=last and self._closes, forward=hidden)
+        return Frame(raw, self._target, first=False, last=last and self._closes, edited=hidden)
 
     def _frame(
         self,
