@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from txvaurien.lane import End, Lane
@@ -15,19 +17,26 @@ if TYPE_CHECKING:
     from txvaurien.link import Link
 
 
+#: What a link has that is under no toxic.
+_NO_CHAINS: Mapping[Direction, Chain] = MappingProxyType({})
+
+
 class Chains:
     """Both directions' chains. Works on behalf of one `Link`."""
 
+    __slots__ = ("_chains", "_link")
+
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._chains: dict[Direction, Chain] = {}
+        self._chains: Mapping[Direction, Chain] = _NO_CHAINS
 
     def sink(self, lane: Lane, pipe: Pipe) -> Sink:
         """Where a lane writes whose connection has just come up."""
         wanted = self._wanted(lane.direction)
         if not wanted:
             return pipe
-        chain = self._chains[lane.direction] = Chain(self, lane.direction, pipe)
+        chain = Chain(self, lane.direction, pipe)
+        self._chains = {**self._chains, lane.direction: chain}
         chain.follow(wanted)
         self._note()
         if chain.empty:
@@ -58,12 +67,15 @@ class Chains:
 
     def room(self, pipe: Pipe) -> None:
         """A connection takes more again."""
-        for chain in list(self._chains.values()):
-            if chain.pipe is pipe:
-                chain.room()
+        if self._chains:
+            for chain in list(self._chains.values()):
+                if chain.pipe is pipe:
+                    chain.room()
 
     def abandon(self, pipe: Pipe | None = None) -> None:
         """Forget what is held for a connection that is gone, or for both."""
+        if not self._chains:
+            return
         for direction, chain in list(self._chains.items()):
             if pipe is None or chain.pipe is pipe:
                 chain.abandon()
@@ -81,7 +93,8 @@ class Chains:
 
     def _forget(self, direction: Direction) -> None:
         # Letting go may have ended the link, which has forgotten it already.
-        chain = self._chains.pop(direction, None)
+        chain = self._chains.get(direction)
+        self._chains = {each: kept for each, kept in self._chains.items() if each is not direction}
         if chain is not None and chain.pushing:
             self.chain_room(direction)
 

@@ -10,6 +10,7 @@ from typing import Any
 from twisted.logger import globalLogBeginner
 
 from txvaurien.config import Settings
+from txvaurien.collecting import collect_rarely
 from txvaurien.descriptors import raise_limit
 from txvaurien.errors import ConfigError, ListenError
 from txvaurien.logs import log_observer
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run_demo([each for each in arguments if each != "--demo"], reactor)
     options = Options()
     options.parseOptions(arguments)
+    collect_rarely()
     return run(options.settings, reactor)
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class Closing:
     """The end of a link. Works on behalf of one `Link`."""
 
+    __slots__ = ("_idle_call", "_linger_call", "_link")
+
     def __init__(self, link: Link) -> None:
         self._link = link
         self._linger_call: IDelayedCall | None = None
@@ -122,7 +124,7 @@ class Closing:
             each.response_gone = True
             if each is not live:
                 self._link.turns.retire(each)
-        self._link.turns.queue.clear()
+        self._link.turns.clear()
         self._link.traffic.wake(self._link.to_client)
 
     def kill(self, how: Then, why: str = "killed", drain: float = DRAIN_TIME) -> None:
@@ -154,13 +156,14 @@ class Closing:
 
     def _stand_still(self) -> None:
         """Neither direction goes on, and nothing is waited for."""
-        self._link.to_client.flush()
-        self._link.to_backend.flush()
-        self._link.to_backend.over = self._link.to_client.over = True
+        link = self._link
+        link.to_client.flush()
+        link.to_backend.flush()
+        link.to_backend.over = link.to_client.over = True
         self._stop_calls()
-        for live in list(self._link.turns.lives):
-            self._link.turns.retire(live)
-        self._link.proxy.hang_up(self._link)
+        for live in list(link.turns.lives):
+            link.turns.retire(live)
+        link.proxy.hang_up(link)
 
     def hang_up(
         self, client: End, backend: End = End.FIN, drain: float = DRAIN_TIME, now: bool = False
@@ -169,14 +172,15 @@ class Closing:
 
         :param now: but not what toxics hold.
         """
-        if not self._link.over:
-            self._link.over = True
+        link = self._link
+        if not link.over:
+            link.over = True
             self._stand_still()
         if now:
-            self._link.chains.abandon()
-        for (lane, pipe), end in zip(self._link.ways(), (client, backend), strict=True):
+            link.chains.abandon()
+        for (lane, pipe), end in zip(link.ways(), (client, backend), strict=True):
             if pipe is not None:
-                way_out = self._link.chains.way_out(lane, pipe)
+                way_out = link.chains.way_out(lane, pipe)
                 if end is End.RST:
                     way_out.reset()
                 else:
@@ -199,11 +203,14 @@ class Closing:
         self._check_gone()
 
     def _check_gone(self) -> None:
-        gone = all(pipe is None or pipe.lost for pipe in (self._link.client, self._link.backend))
-        if gone and self._link.over and self._link.client is not None:
-            self._link.client = self._link.backend = None
-            self._link.chains.over()
-            self._link.proxy.link_ended(self._link)
+        link = self._link
+        client, backend = link.client, link.backend
+        if not link.over or client is None or not client.lost or (backend is not None and not backend.lost):
+            return
+        link.to_client.sent, link.to_backend.sent = client.sent, 0 if backend is None else backend.sent
+        link.client = link.backend = None
+        link.chains.over()
+        link.proxy.link_ended(link)
 
     def watch_idle(self) -> None:
         if self._link.proxy.idle_timeout is not None:
@@ -221,8 +228,7 @@ class Closing:
             self.hang_up(End.FIN)
 
     def _stop_calls(self) -> None:
-        calls: list[IDelayedCall | None] = [self._linger_call, self._idle_call]
-        for call in calls:
+        for call in (self._linger_call, self._idle_call):
             if call is not None and call.active():
                 call.cancel()
         self._link.stop_patience()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import resource
 
 from twisted.logger import Logger
@@ -42,3 +43,18 @@ def raise_limit(links: int | None) -> None:
             enough=max(0, (soft - BESIDE) // PER_LINK),
             links=links,
         )
+
+
+def exhausted(error: BaseException | None) -> str:
+    """That no socket can be had because there are too many, and what to do; "" for any other error."""
+    # Twisted's own errors of connecting have the number under another name.
+    number = getattr(error, "errno", None) or getattr(error, "osError", None)
+    if number == errno.EMFILE:
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return (
+            f"the limit of open files is reached: this process may have {limit}, two for each link;"
+            " raise it (ulimit -n, LimitNOFILE= of systemd) or have fewer links (--pool-max-size)"
+        )
+    if number == errno.ENFILE:
+        return "the limit of open files of the whole machine is reached; raise it (sysctl fs.file-max)"
+    return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -17,11 +18,15 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer, implementer_only
 
-from txvaurien.lane import End
+from txvaurien.addresses import Backend
+from txvaurien.connecting import Connecting, makes_sockets
+from txvaurien.descriptors import exhausted
 from txvaurien.link import Link
-from txvaurien.model import Direction, Side
+from txvaurien.model import Direction
+from txvaurien.names import Names, Place, numeric
 from txvaurien.pipe import Pipe
-from txvaurien.polled import Intake, make_pipe
+from txvaurien.polled import PolledPipe, make_pipe
+from txvaurien.poller import Poller
 from txvaurien.pool import Pool, PoolTimeout
 
 if TYPE_CHECKING:
@@ -39,49 +44,139 @@ class Dialler:
     def __init__(self, proxy: Proxy, pool: Pool) -> None:
         self._proxy = proxy
         self._pool = pool
-        self._dialling: dict[int, Deferred[Any]] = {}
-        self._placed: set[int] = set()
+        #: What can be cancelled, of links that have no backend yet.
+        self._dialling: dict[int, Connecting | Deferred[Any]] = {}
+        #: Links that have a place in the pool, and when they got it.
+        self._placed: dict[int, float] = {}
         #: Backend connections that are there, and on which TLS is not yet agreed.
         self._shaking: dict[int, Any] = {}
         self._quiet_until = 0.0
+        self._names = Names(proxy.reactor)
+        #: What links are connected to now, and its addresses; None for a name.
+        self._backend: Backend | None = None
+        self._authority = ""
+        self._places: list[Place] | None = None
 
     def dial(self, link: Link) -> None:
         """Connect a link to the backend, as soon as the pool has a place."""
-        dialling: Deferred[Any] = self._pool.acquire()
-        self._dialling[link.number] = dialling
-        dialling.addCallback(self._connect, link)
-        dialling.addErrback(self._failed, link)
-        dialling.addBoth(self._dialled, link)
+        if self._pool.take():
+            self._connect(link)
+            return
+        waiting = self._pool.acquire()
+        self._dialling[link.number] = waiting
+        waiting.addCallbacks(self._placed_late, self._failed, (link,), {}, (link,), {})
 
-    def _connect(self, _: None, link: Link) -> Deferred[Any]:
-        self._placed.add(link.number)
-        link.session.backend = self._proxy.backend.authority
+    def _placed_late(self, _: None, link: Link) -> None:
+        del self._dialling[link.number]
+        self._connect(link)
+
+    def _connect(self, link: Link) -> None:
+        proxy = self._proxy
+        self._placed[link.number] = proxy.clock.seconds()
+        if self._backend is not proxy.backend and not self._settle(link, proxy.backend):
+            return
+        link.session.backend = self._authority
+        if proxy.poller is None or not proxy.backend.host or not makes_sockets(proxy.reactor):
+            self._connect_endpoint(link)
+            return
+        connecting = Connecting(self, link, proxy.poller, proxy.clock, proxy.timeout, proxy.way)
+        if self._places is None:
+            self._look_up(link, connecting)
+        elif connecting.begin(self._places):
+            self._dialling[link.number] = connecting
+
+    def _settle(self, link: Link, backend: Backend) -> bool:
+        """Find out what is the same for all links to this backend; whether that is possible."""
+        try:
+            self._places = numeric(backend.host, backend.port) if backend.host else None
+        except OSError as error:
+            self.unreachable(link, error)
+            return False
+        self._backend, self._authority = backend, backend.authority
+        return True
+
+    def _look_up(self, link: Link, connecting: Connecting) -> None:
+        self._dialling[link.number] = connecting
+        connecting.wait()
+        backend = self._proxy.backend
+        found = self._names.look_up(backend.host, backend.port)
+        found.addCallbacks(connecting.begin, lambda failure: connecting.fail(failure.value))
+
+    def connected(self, whose: Link, sock: socket.socket) -> None:
+        """The backend of a link has taken a connection."""
+        proxy = self._proxy
+        self._dialling.pop(whose.number, None)
+        self._note_connected(whose)
+        assert proxy.poller is not None
+        try:
+            pipe = PolledPipe(sock, proxy.clock, whose, whose.traffic, whose.to_client, proxy.poller)
+        except OSError as error:
+            # The kernel does not watch any more sockets for this user.
+            sock.close()
+            self.unreachable(whose, error)
+        else:
+            whose.backend_connected(pipe)
+
+    def failed(self, whose: Link, error: Exception) -> None:
+        """The backend of a link is not to be had."""
+        self._dialling.pop(whose.number, None)
+        self.unreachable(whose, error)
+
+    def _connect_endpoint(self, link: Link) -> None:
         connecting: Deferred[Any] = self._proxy.endpoint.connect(BackendFactory(self._proxy, link))
-        return connecting
+        self._dialling[link.number] = connecting
+        connecting.addCallbacks(self._connected, self._failed, (link,), {}, (link,), {})
+
+    def _connected(self, _: Any, link: Link) -> None:
+        self._note_connected(link)
+        self._dialled(link)
+
+    def _note_connected(self, link: Link) -> None:
+        meter = self._proxy.meter
+        if meter is not None and link.number in self._placed:
+            meter.connected(self._proxy.clock.seconds() - self._placed[link.number])
 
     def _failed(self, failure: Failure, link: Link) -> None:
+        self._dialled(link)
         if failure.check(CancelledError, ConnectingCancelledError):
-            return
-        if failure.check(PoolTimeout):
+            self.give_place_back(link)
+        elif failure.check(PoolTimeout):
             proxy = self._proxy
             proxy.log.warn("{name}: {why}", name=proxy.name, why=failure.getErrorMessage())
+            self._note_failed(failure.value)
             link.backend_failed(failure.getErrorMessage(), proxy.protocol.too_many_kind)
         else:
-            self.unreachable(link, failure)
+            self.unreachable(link, failure.value)
 
-    def unreachable(self, link: Link, failure: Failure) -> None:
+    def _dialled(self, link: Link) -> None:
+        self._dialling.pop(link.number, None)
+        if link.number not in self._proxy.links:
+            self.give_place_back(link)
+
+    def unreachable(self, link: Link, error: BaseException | None) -> None:
         """There is no backend connection for this link, and there will be none."""
         self._proxy.stats.failed += 1
-        self._complain(failure.getErrorMessage())
+        self._note_failed(error)
+        limit = exhausted(error)
+        why = limit or str(error)
+        self._complain(why, limit)
         self.give_place_back(link)
-        link.backend_failed(failure.getErrorMessage(), self._proxy.protocol.unreachable_kind)
+        link.backend_failed(why, self._proxy.protocol.unreachable_kind)
 
-    def _complain(self, why: str) -> None:
+    def _note_failed(self, error: BaseException | None) -> None:
+        if self._proxy.meter is not None:
+            self._proxy.meter.unreachable(error)
+
+    def _complain(self, why: str, limit: str) -> None:
         """Say that the backend is not to be had, but not for every client."""
         proxy = self._proxy
         now = proxy.clock.seconds()
-        if now >= self._quiet_until:
-            self._quiet_until = now + COMPLAIN_EVERY
+        if now < self._quiet_until:
+            return
+        self._quiet_until = now + COMPLAIN_EVERY
+        if limit:
+            proxy.log.warn("{name}: no connection to the backend: {why}", name=proxy.name, why=why)
+        else:
             proxy.log.warn(
                 "{name}: the backend {backend} cannot be reached: {why}",
                 name=proxy.name,
@@ -97,16 +192,12 @@ class Dialler:
         """TLS has been agreed on, or never will be."""
         self._shaking.pop(link.number, None)
 
-    def _dialled(self, _: Any, link: Link) -> None:
-        self._dialling.pop(link.number, None)
-        if link.number not in self._proxy.links:
-            self.give_place_back(link)
-
     def hang_up(self, link: Link) -> None:
         """Stop dialling for a link that has ended."""
-        dialling = self._dialling.get(link.number)
-        if dialling is not None and link.backend is None:
-            dialling.cancel()
+        if link.backend is None and link.number in self._dialling:
+            self._dialling[link.number].cancel()
+            if self._dialling.pop(link.number, None) is not None:
+                self.give_place_back(link)
         transport = self._shaking.get(link.number)
         if transport is not None:
             transport.abortConnection()
@@ -119,23 +210,28 @@ class Dialler:
     def give_place_back(self, link: Link) -> None:
         """This link has no backend connection any more."""
         if link.number in self._placed:
-            self._placed.remove(link.number)
+            del self._placed[link.number]
             self._pool.release()
 
 
 @implementer(IHalfCloseableProtocol)
 class LinkEnd(Protocol):
-    """What the two ends of a link have in common: tell the link what the transport says."""
+    """What the two ends of a link have in common: tell the link what the transport says.
+
+    Where a poller watches the socket there is no transport any more, and nothing comes this way.
+    """
 
     link: Link
-    side: ClassVar[Side]
     direction: ClassVar[Direction]
     pipe: Pipe
     factory: Any
 
-    def intake(self) -> tuple[Intake, Any]:
-        """What takes bytes in, and for which lane, with nothing in between."""
-        return self.link.traffic, self.link.lane(self.direction)
+    def make_pipe(self, poller: Poller | None) -> Pipe:
+        """The connection, as the link sees it."""
+        link = self.link
+        lane = link.lane(self.direction)
+        self.pipe = make_pipe(self.transport, link.clock, link, link.traffic, lane, poller)
+        return self.pipe
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes came."""
@@ -143,32 +239,19 @@ class LinkEnd(Protocol):
 
     def readConnectionLost(self) -> None:
         """The peer said FIN."""
-        self.pipe.fin_received()
-        self.link.closing.ended(self.direction, End.RST if self.pipe.broken else End.FIN)
+        self.link.pipe_finished(self.pipe)
 
     def writeConnectionLost(self) -> None:
         """Our FIN has gone out."""
 
-    def hung_up(self) -> None:
-        """The peer has reset the connection; found out while nothing was read.
-
-        What the backend said before is still to be read, and then the reset.
-        """
-
     def connectionLost(self, reason: Failure = _CLOSED) -> None:
-        """The connection is gone: by a reset, unless it was us who ended it."""
-        asked_for = self.pipe.closing
-        self.pipe.connection_lost()
-        end = End.FIN if reason.check(ConnectionDone) and not self.pipe.broken else End.RST
-        if not asked_for:
-            self.link.closing.ended(self.direction, end)
-        self.link.closing.lost(self.side, end)
+        """The connection is gone."""
+        self.link.pipe_lost(self.pipe, not reason.check(ConnectionDone))
 
 
 class BackendProtocol(LinkEnd):
     """The backend's end of a link."""
 
-    side = Side.BACKEND
     direction = Direction.TO_CLIENT
 
     def __init__(self, proxy: Proxy, link: Link) -> None:
@@ -177,13 +260,7 @@ class BackendProtocol(LinkEnd):
 
     def connectionMade(self) -> None:
         """The backend has taken the connection."""
-        self.pipe = make_pipe(self.transport, self.link.clock, self.link, self, self.proxy.poller)
-        self.link.backend_connected(self.pipe)
-
-    def connectionLost(self, reason: Failure = _CLOSED) -> None:
-        """The backend is gone."""
-        self.proxy.dialler.give_place_back(self.link)
-        super().connectionLost(reason)
+        self.link.backend_connected(self.make_pipe(self.proxy.poller))
 
 
 # Endpoints show of a protocol one interface only, and TLS knows no half-close.
@@ -197,7 +274,7 @@ class TlsBackendProtocol(BackendProtocol):
     def connectionMade(self) -> None:
         """The backend has taken the connection; now it has to show its certificate."""
         transport: Any = self.transport
-        self.pipe = make_pipe(transport, self.link.clock, self.link, self, None)
+        self.make_pipe(None)
         self.proxy.dialler.shaking_hands(self.link, transport)
         self._limit = self.link.clock.callLater(self.proxy.timeout, transport.abortConnection)
 
@@ -215,7 +292,7 @@ class TlsBackendProtocol(BackendProtocol):
             super().connectionLost(_CLOSED)
         else:
             self.pipe.connection_lost()
-            self.proxy.dialler.unreachable(self.link, reason)
+            self.proxy.dialler.unreachable(self.link, reason.value)
 
     def _stop_waiting(self) -> None:
         self.proxy.dialler.shaken_hands(self.link)

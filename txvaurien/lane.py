@@ -50,6 +50,7 @@ class Lane:
         "out",
         "over",
         "running",
+        "sent",
         "session",
         "sink",
         "source",
@@ -68,7 +69,7 @@ class Lane:
         self.waiting = False
         self.running = False
         #: What arrived while the lane waits.
-        self.kept = bytearray()
+        self.kept: bytes | bytearray = b""
         self.out: list[bytes] = []
         #: Bytes that the session has and has not yielded, and how many of them, the first
         #: ones, were written before they were framed.
@@ -78,17 +79,25 @@ class Lane:
         #: The session has been told of the FIN; the end has been passed on.
         self.ending = False
         self.over = False
+        #: How many have come; how many had gone out when the connection that took them was gone.
         self.bytes = 0
+        self.sent = 0
         self.discarded = 0
 
     def flush(self) -> None:
         """Write what was decided, neighbouring frames in one piece."""
-        if self.out and self.sink is not None:
-            self.sink.data(self.out[0] if len(self.out) == 1 else b"".join(self.out))
+        if not self.out:
+            return
+        data = self.out[0] if len(self.out) == 1 else b"".join(self.out)
         self.out.clear()
+        # The last frame of a turn is empty.
+        if data and self.sink is not None:
+            self.sink.data(data)
 
     def keep(self, data: bytes) -> None:
         """Put away what cannot be handled now."""
+        if isinstance(self.kept, bytes):
+            self.kept = bytearray()
         self.kept += data
         if len(self.kept) > LANE_LIMIT and self.source is not None:
             self.source.pause("held")
@@ -96,7 +105,7 @@ class Lane:
     def take(self) -> bytes:
         """What was kept."""
         data = bytes(self.kept)
-        self.kept.clear()
+        self.kept = b""
         if self.source is not None:
             self.source.resume("held")
         return data

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from ipaddress import ip_address
-from typing import Any, Protocol
+from typing import Any, Literal
 
-from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from txvaurien.chains import Chains
@@ -21,53 +20,49 @@ from txvaurien.interfaces import ILinkControl
 from txvaurien.lane import End, Lane
 from txvaurien.model import Connect, Direction, Exchange, Hook, Side, Then
 from txvaurien.patience import Patience
-from txvaurien.pipe import Pipe
-from txvaurien.plan import ActivePlan, PlacedToxic
-from txvaurien.protocols.base import Session, WireProtocol
-from txvaurien.rules import Activation, Address, label_of
+from txvaurien.pipe import DRAIN_TIME, Pipe
+from txvaurien.protocols.base import Session
+from txvaurien.proxyside import ProxySide
+from txvaurien.rules import Address, label_of
 from txvaurien.traffic import Traffic
 from txvaurien.turns import Turns
-
-
-class ProxySide(Protocol):
-    """What a link needs of the proxy that it belongs to."""
-
-    protocol: WireProtocol
-    active: ActivePlan
-    clock: IReactorTime
-    idle_timeout: float | None
-    #: A link whose stream cannot be followed is closed rather than passed through unread.
-    close_on_desync: bool
-
-    def dial(self, link: Link) -> None:
-        """Connect to the backend, then call `backend_connected` or `backend_failed`."""
-
-    def hang_up(self, link: Link) -> None:
-        """Stop dialling for this link."""
-
-    def link_ended(self, link: Link) -> None:
-        """Both connections of the link are gone."""
-
-    def fired(self, link: Link, live: LiveExchange) -> None:
-        """A rule has fired, and done or begun what it does first."""
-
-    def warn_of_misfire(self, activation: Activation, why: str) -> None:
-        """A rule could not do what it is there for, for the first time."""
-
-    def toxic_taken(self, link: Link, placed: PlacedToxic) -> None:
-        """A toxic has taken one direction of the link."""
-
-    def event(self, event: str, link: Link | None, /, **fields: Any) -> None:
-        """Something happened that the journal tells of."""
 
 
 @implementer(ILinkControl)
 class Link:
     """One client connection with its backend connection.
 
-    The transport side calls `begin`, `received`, `ended` and `lost`; behaviors
-    act through the `LiveExchange` of each exchange on which a rule fired.
+    The transport side calls `begin`, `received`, and what `txvaurien.polled.PolledOwner` says;
+    behaviors act through the `LiveExchange` of each exchange on which a rule fired.
     """
+
+    __slots__ = (
+        "_client_ip",
+        "_connect",
+        "backend",
+        "chains",
+        "client",
+        "client_address",
+        "clock",
+        "closing",
+        "half_open",
+        "last_bytes",
+        "lingering",
+        "number",
+        "opaque",
+        "opened",
+        "over",
+        "patience",
+        "protocol",
+        "proxy",
+        "refuse_all",
+        "session",
+        "to_backend",
+        "to_client",
+        "traffic",
+        "turns",
+        "why",
+    )
 
     def __init__(self, proxy: ProxySide, number: int, client_address: str) -> None:
         self.proxy = proxy
@@ -75,28 +70,24 @@ class Link:
         self.clock = proxy.clock
         self.number = number
         self.client_address = client_address
-        self.client_ip = _ip(client_address)
-        self.session: Session = proxy.protocol.session()
+        #: False until somebody asks for it.
+        self._client_ip: Address | Literal[False] | None = False
+        self.session: Session = self.protocol.session()
         self.client: Pipe | None = None
         self.backend: Pipe | None = None
         self.to_backend = Lane(Direction.TO_BACKEND, self.session)
         self.to_client = Lane(Direction.TO_CLIENT, self.session)
-        self.opened = proxy.clock.seconds()
+        self.opened = self.last_bytes = self.clock.seconds()
         self.opaque = ""
-        self.turns = Turns(self)
-        self.traffic = Traffic(self)
+        meter = proxy.meter
+        self.turns, self.traffic = (Turns(self), Traffic(self)) if meter is None else meter.parts(self)
         self.chains = Chains(self)
         self.closing = Closing(self)
-        self.hang_up = self.closing.hang_up
-        self.kill = self.closing.kill
-        self.lose_backend = self.closing.lose_backend
-        #: Called with a direction and the bytes that came from its source.
-        self.received = self.traffic.received
         #: Every request is refused with this kind: there is no backend.
         self.refuse_all = ""
-        self._connect = Exchange(Connect())
+        #: What `on_connect` sees; None before and after.
+        self._connect: Exchange | None = None
         self.lingering: LiveExchange | None = None
-        self.last_bytes = self.opened
         #: Set where the backend may not be silent for as long as it likes.
         self.patience: Patience | None = None
         if self.protocol.answer_timeout:
@@ -106,6 +97,13 @@ class Link:
         self.half_open = False
         #: How it ended, in words for the journal.
         self.why = ""
+
+    @property
+    def client_ip(self) -> Address | None:
+        """The client's address; None for one that has none."""
+        if self._client_ip is False:
+            self._client_ip = _ip(self.client_address)
+        return self._client_ip
 
     @property
     def age(self) -> float:
@@ -127,6 +125,10 @@ class Link:
         if self.over:
             return
         self.closing.watch_idle()
+        if self.proxy.active.idle:
+            self.proxy.dial(self)
+            return
+        self._connect = Exchange(Connect())
         verdict = self.proxy.active.verdict(self, self._connect, self.turns.tallies)
         if verdict is None:
             self.proxy.dial(self)
@@ -150,6 +152,7 @@ class Link:
             backend.close()
             return
         self.backend = backend
+        self._connect = None
         self.to_backend.sink = self.chains.sink(self.to_backend, backend)
         self.to_client.source = backend
         self.traffic.wake(self.to_backend)
@@ -171,7 +174,7 @@ class Link:
             return
         self.session.closing = True
         try:
-            refusal = self.session.refuse(self._connect, kind)
+            refusal = self.session.refuse(self._connect or Exchange(Connect()), kind)
         except NotLegal:
             # It can be said only in answer to a request: wait for the first.
             self.refuse_all = kind
@@ -193,6 +196,24 @@ class Link:
         """End the link of a client that has said FIN, if only a hook that a FIN ends is left."""
         self.closing.leave_if_waiting()
 
+    def received(self, direction: Direction, data: bytes) -> None:
+        """Bytes came from the client (TO_BACKEND) or from the backend (TO_CLIENT)."""
+        self.traffic.take(self.lane(direction), data)
+
+    def hang_up(
+        self, client: End, backend: End = End.FIN, drain: float = DRAIN_TIME, now: bool = False
+    ) -> None:
+        """End both connections (`Closing.hang_up`)."""
+        self.closing.hang_up(client, backend, drain, now)
+
+    def kill(self, how: Then, why: str = "killed", drain: float = DRAIN_TIME) -> None:
+        """End both connections at once (`Closing.kill`)."""
+        self.closing.kill(how, why, drain)
+
+    def lose_backend(self) -> None:
+        """The backend's side is gone, and the client is not told."""
+        self.closing.lose_backend()
+
     def cut(self, side: Side, then: Then, linger: float, live: LiveExchange) -> None:
         """End the link because a behavior says so."""
         self.closing.cut(side, then, linger, live)
@@ -209,7 +230,7 @@ class Link:
         """What the client waits for next; None as long as a reply to it could not be heard."""
         sink = self.to_client.sink
         deaf = self.to_client.waiting or sink is None or sink.full
-        first = self.turns.queue[0] if self.turns.queue and not deaf else None
+        first = None if deaf else self.turns.first
         return None if first and first.live and first.live.response_gone else first
 
     def give_up(self, exchange: Exchange) -> None:
@@ -221,7 +242,7 @@ class Link:
 
     def refuse_and_end(self, exchange: Exchange, kind: str) -> None:
         """Answer a request with this kind of error, and serve no other."""
-        self.turns.queue.clear()
+        self.turns.clear()
         try:
             refusal = self.session.refuse(exchange, kind)
         except NotLegal:
@@ -324,6 +345,33 @@ class Link:
     def pipe_broken(self, pipe: Pipe) -> None:
         """The peer of this pipe has reset the connection."""
         self.hang_up(End.RST, End.RST)
+
+    def pipe_finished(self, pipe: Pipe) -> None:
+        """The peer of this pipe said FIN."""
+        pipe.fin_received()
+        self.closing.ended(self._direction_from(pipe), End.RST if pipe.broken else End.FIN)
+
+    def pipe_hung_up(self, pipe: Pipe) -> bool:
+        """Its peer has reset the connection, and nothing is read: whether that is the end.
+
+        Nobody waits for anything when the client is gone. What the backend said before is still
+        to be read, and then the reset.
+        """
+        return pipe is self.client
+
+    def pipe_lost(self, pipe: Pipe, reset: bool) -> None:
+        """The connection is gone: by a reset, unless it was us who ended it."""
+        direction, asked_for = self._direction_from(pipe), pipe.closing
+        pipe.connection_lost()
+        if direction is Direction.TO_CLIENT:
+            self.proxy.backend_lost(self)
+        end = End.RST if reset or pipe.broken else End.FIN
+        if not asked_for:
+            self.closing.ended(direction, end)
+        self.closing.lost(Side.CLIENT if direction is Direction.TO_BACKEND else Side.BACKEND, end)
+
+    def _direction_from(self, pipe: Pipe) -> Direction:
+        return Direction.TO_BACKEND if pipe is self.client else Direction.TO_CLIENT
 
     def stop_patience(self) -> None:
         """The backend may be silent from now on."""

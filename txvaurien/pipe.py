@@ -1,13 +1,15 @@
 """One side of a link: bytes out at once, back-pressure, and the ways a connection ends.
 
-`Pipe` works over any ITransport. `SocketPipe` is for plain stream sockets: it
-tries ``send`` right away and gives the transport only what the kernel did not
-take, which halves the cost of a message.
+`Pipe` is what all of them have in common. `TransportPipe` works over any ITransport.
+`SocketPipe` is for those that are plain stream sockets: it tries ``send`` right away and
+gives the transport only what the kernel did not take, which halves the cost of a message.
+`txvaurien.polled` has the one that needs no transport at all.
 """
 
 from __future__ import annotations
 
 import fcntl
+import socket
 import struct
 import sys
 import termios
@@ -23,7 +25,6 @@ from twisted.internet.interfaces import (
     ISSLTransport,
     ITCPTransport,
 )
-from twisted.internet.tcp import Connection
 from zope.interface import implementer
 
 #: How long a side that was closed is still read, in seconds. Closing a socket with
@@ -48,16 +49,36 @@ class PipeOwner(Protocol):
         """The peer has reset the connection; found out while writing, when nothing is read."""
 
 
-@implementer(IPushProducer)
-class Pipe:
-    """A transport, as the link sees it."""
+#: Nothing keeps a pipe from reading.
+_NONE: frozenset[str] = frozenset()
 
-    def __init__(self, transport: Any, clock: IReactorTime, owner: PipeOwner) -> None:
-        self.transport = transport
+
+class Pipe:
+    """A connection, as the link sees it. How it is written and read is up to the subclass."""
+
+    __slots__ = (
+        "_reasons",
+        "_reset_by",
+        "_timer",
+        "broken",
+        "clock",
+        "closing",
+        "ended",
+        "full",
+        "lost",
+        "owner",
+        "read_ended",
+        "resetting",
+        "sent",
+    )
+
+    def __init__(self, clock: IReactorTime, owner: PipeOwner) -> None:
         self.clock = clock
         self.owner = owner
         #: Bytes wait to be sent.
         self.full = False
+        #: How many bytes it was given to send.
+        self.sent = 0
         #: The peer said FIN.
         self.read_ended = False
         #: We said FIN, or will as soon as all is sent.
@@ -69,27 +90,15 @@ class Pipe:
         self.lost = False
         #: The peer has reset the connection.
         self.broken = False
-        self._reasons: set[str] = set()
+        self._reasons = _NONE
         self._timer: IDelayedCall | None = None
         self._reset_by = 0.0
-        # A TLS transport says of itself what the socket below it could do.
-        self._half_closeable = bool(
-            IHalfCloseableDescriptor.providedBy(transport) and not ISSLTransport.providedBy(transport)
-        )
-        # Some versions of Twisted give Unix sockets the interface of TCP, and not what it promises.
-        if ITCPTransport.providedBy(transport) and not isinstance(transport.getHost(), UNIXAddress):
-            transport.setTcpNoDelay(True)
-        self._watch()
-
-    def _watch(self) -> None:
-        self.transport.registerProducer(self, True)
 
     # Writing.
 
     def data(self, data: bytes) -> None:
         """Send bytes, in order."""
-        if not (self.ended or self.lost):
-            self.transport.write(data)
+        raise NotImplementedError
 
     def end(self) -> None:
         """Send FIN after what was written; the other direction stays open."""
@@ -98,11 +107,8 @@ class Pipe:
             self._half_close()
 
     def _half_close(self) -> None:
-        if self._half_closeable:
-            self.transport.loseWriteConnection()
-        else:
-            # TLS and pipes of other kinds know no half-close: the end of one way is the end.
-            self._lose()
+        """Send FIN."""
+        raise NotImplementedError
 
     def close(self, drain: float = DRAIN_TIME) -> None:
         """End in an orderly way: FIN after what was written, read on for a while, close.
@@ -115,8 +121,8 @@ class Pipe:
         self.closing = True
         self.end()
         self.read_on()
-        self._timer = self.clock.callLater(drain, self._drained)
-        self._close_if_done()
+        if not (self._close_if_done() or self.lost):
+            self._timer = self.clock.callLater(drain, self._drained)
 
     def reset(self) -> None:
         """End with RST, once the kernel has sent what was written (waiting is bounded)."""
@@ -133,14 +139,137 @@ class Pipe:
         """Stop reading; it goes on when every reason is gone."""
         if not self._reasons and not self.closing:
             self._stop_reading()
-        self._reasons.add(reason)
+        self._reasons |= {reason}
 
     def resume(self, reason: str) -> None:
         """Take one reason not to read away."""
         if reason in self._reasons:
-            self._reasons.remove(reason)
+            self._reasons -= {reason}
             if not self._reasons and not (self.read_ended or self.lost or self.resetting):
                 self._start_reading()
+
+    def _stop_reading(self) -> None:
+        raise NotImplementedError
+
+    def _start_reading(self) -> None:
+        raise NotImplementedError
+
+    # What becomes of the connection.
+
+    def fin_received(self) -> None:
+        """The peer said FIN."""
+        self.read_ended = True
+        self._close_if_done()
+
+    def connection_lost(self) -> None:
+        """The connection is gone."""
+        self.lost = True
+        self._stop_timer()
+
+    def read_on(self) -> None:
+        """Read again, whatever there was not to."""
+        if self._reasons:
+            self._reasons = _NONE
+            if not self.read_ended:
+                self._start_reading()
+
+    def _close_if_done(self) -> bool:
+        done = self.closing and not self.resetting and self.read_ended and not self.full
+        if done:
+            self._lose()
+        return done
+
+    def _hurry(self, drain: float) -> None:
+        by = self.clock.seconds() + drain
+        self._reset_by = min(self._reset_by, by)
+        if not self.resetting and self._timer is not None and self._timer.getTime() > by:
+            self._timer.reset(drain)
+
+    def _drained(self) -> None:
+        """The peer has not said FIN in time."""
+        self._timer = None
+        if self.full:
+            self._abort()
+        else:
+            self._lose()
+
+    def _lose(self) -> None:
+        """Close: all is sent, and what comes is not wanted."""
+        raise NotImplementedError
+
+    def _abort(self) -> None:
+        """Close with RST."""
+        raise NotImplementedError
+
+    def _reset_when_sent(self) -> None:
+        self._timer = None
+        if self.clock.seconds() >= self._reset_by or self.unsent() == 0:
+            self._abort()
+        else:
+            self._timer = self.clock.callLater(RESET_POLL, self._reset_when_sent)
+
+    def unsent(self) -> int:
+        """How many bytes the peer has not acknowledged, as far as one can know."""
+        return int(self.full)
+
+    def _unsent_of(self, sock: socket.socket) -> int:
+        if self.broken or not sys.platform.startswith("linux"):
+            return int(self.full and not self.broken)
+        # SIOCOUTQ, which has the number of TIOCOUTQ: tcp(7).
+        held = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
+        return int(struct.unpack("i", held)[0]) + int(self.full)
+
+    def _broke(self) -> None:
+        """The peer sent RST. Reading tells so as well, after what it sent before; look there."""
+        self.broken = True
+        if self.read_ended:
+            self.clock.callLater(0, self._tell_broken)
+        elif self._reasons:
+            self._reasons = _NONE
+            self._start_reading()
+
+    def _tell_broken(self) -> None:
+        if not self.lost:
+            self.owner.pipe_broken(self)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+
+
+@implementer(IPushProducer)
+class TransportPipe(Pipe):
+    """A pipe over any transport of Twisted's."""
+
+    __slots__ = ("_half_closeable", "transport")
+
+    def __init__(self, transport: Any, clock: IReactorTime, owner: PipeOwner) -> None:
+        super().__init__(clock, owner)
+        self.transport = transport
+        # A TLS transport says of itself what the socket below it could do.
+        self._half_closeable = bool(
+            IHalfCloseableDescriptor.providedBy(transport) and not ISSLTransport.providedBy(transport)
+        )
+        # Some versions of Twisted give Unix sockets the interface of TCP, and not what it promises.
+        if ITCPTransport.providedBy(transport) and not isinstance(transport.getHost(), UNIXAddress):
+            transport.setTcpNoDelay(True)
+        self._watch()
+
+    def _watch(self) -> None:
+        self.transport.registerProducer(self, True)
+
+    def data(self, data: bytes) -> None:
+        if not (self.ended or self.lost):
+            self.sent += len(data)
+            self.transport.write(data)
+
+    def _half_close(self) -> None:
+        if self._half_closeable:
+            self.transport.loseWriteConnection()
+        else:
+            # TLS and pipes of other kinds know no half-close: the end of one way is the end.
+            self._lose()
 
     def _stop_reading(self) -> None:
         self.transport.pauseProducing()
@@ -149,16 +278,6 @@ class Pipe:
         self.transport.resumeProducing()
 
     # What the transport says.
-
-    def fin_received(self) -> None:
-        """The peer said FIN."""
-        self.read_ended = True
-        self._close_if_done()
-
-    def connection_lost(self) -> None:
-        """The transport is gone."""
-        self.lost = True
-        self._stop_timer()
 
     def pauseProducing(self) -> None:
         """The transport holds more than it likes."""
@@ -176,30 +295,13 @@ class Pipe:
     def stopProducing(self) -> None:
         """The transport is going away; it says so by itself."""
 
-    def read_on(self) -> None:
-        """Read again, whatever there was not to."""
-        if self._reasons:
-            self._reasons.clear()
-            if not self.read_ended:
-                self._start_reading()
-
-    def _close_if_done(self) -> None:
-        if self.closing and not self.resetting and self.read_ended and not self.full:
-            self._lose()
-
-    def _hurry(self, drain: float) -> None:
-        by = self.clock.seconds() + drain
-        self._reset_by = min(self._reset_by, by)
-        if not self.resetting and self._timer is not None and self._timer.getTime() > by:
-            self._timer.reset(drain)
-
     def _drained(self) -> None:
-        self._timer = None
         # TLS has been closed already, and waits for the peer to agree.
-        if self.full or not self._half_closeable:
+        if not self._half_closeable:
+            self._timer = None
             self._abort()
         else:
-            self._lose()
+            super()._drained()
 
     def _lose(self) -> None:
         self._stop_timer()
@@ -211,35 +313,20 @@ class Pipe:
         self._stop_timer()
         self.transport.abortConnection()
 
-    def _reset_when_sent(self) -> None:
-        self._timer = None
-        if self.clock.seconds() >= self._reset_by or self.unsent() == 0:
-            self._abort()
-        else:
-            self._timer = self.clock.callLater(RESET_POLL, self._reset_when_sent)
-
-    def unsent(self) -> int:
-        """How many bytes the peer has not acknowledged, as far as one can know."""
-        return int(self.full)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        self._timer = None
-
 
 @implementer(IPullProducer)
-class SocketPipe(Pipe):
-    """A pipe over a plain stream socket: writes at once."""
+class SocketPipe(TransportPipe):
+    """A pipe over a transport that is a plain stream socket: writes at once."""
 
-    transport: Connection
+    __slots__ = ("_socket",)
 
     def _watch(self) -> None:
-        self._socket = self.transport.getHandle()
+        self._socket: socket.socket = self.transport.getHandle()
 
     def data(self, data: bytes) -> None:
         if self.ended or self.lost or self.broken:
             return
+        self.sent += len(data)
         if self.full:
             self.transport.write(data)
             return
@@ -275,22 +362,5 @@ class SocketPipe(Pipe):
         if not self.full:
             self.transport.loseWriteConnection()
 
-    def _broke(self) -> None:
-        """The peer sent RST. Reading tells so as well, after what it sent before; look there."""
-        self.broken = True
-        if self.read_ended:
-            self.clock.callLater(0, self._tell_broken)
-        elif self._reasons:
-            self._reasons.clear()
-            self._start_reading()
-
-    def _tell_broken(self) -> None:
-        if not self.lost:
-            self.owner.pipe_broken(self)
-
     def unsent(self) -> int:
-        if self.broken or not sys.platform.startswith("linux"):
-            return int(self.full and not self.broken)
-        # SIOCOUTQ, which has the number of TIOCOUTQ: tcp(7).
-        held = fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
-        return int(struct.unpack("i", held)[0]) + int(self.full)
+        return self._unsent_of(self._socket)

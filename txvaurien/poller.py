@@ -10,7 +10,7 @@ read and write as Twisted has them do.
 from __future__ import annotations
 
 import select
-from contextlib import suppress
+from collections.abc import Callable
 from time import monotonic
 from typing import Any, Protocol
 
@@ -59,6 +59,9 @@ class Poller:
         self._busy = busy
         self._epoll: select.epoll | None = None
         self._watched: dict[int, tuple[Polled, int]] = {}
+        #: What is to be done when the events that were taken have been handled.
+        self._after: list[Callable[[], object]] = []
+        self._handling = False
         #: For streams that do not pass through Python; None where that cannot be.
         self.pipes = PipePool() if POSSIBLE else None
 
@@ -81,15 +84,37 @@ class Poller:
         """Watch it no longer."""
         if self._watched.pop(descriptor, None) is None or self._epoll is None:
             return
-        # One that has been closed is out already.
-        with suppress(OSError):
-            self._epoll.unregister(descriptor)
         if not self._watched:
             epoll, self._epoll = self._epoll, None
             self._reactor.removeReader(self)
             epoll.close()
             if self.pipes is not None:
                 self.pipes.close()
+            return
+        try:
+            self._epoll.unregister(descriptor)
+        except OSError:
+            # One that has been closed is out already.
+            return
+
+    def afterwards(self, call: Callable[[], object]) -> None:
+        """Call this when no event is being handled.
+
+        A descriptor is closed so: its number could be that of the next connection, which would be
+        told of events that were meant for this one.
+        """
+        if not (self._handling or self._after):
+            self._reactor.callLater(0, self._do_after)
+        self._after.append(call)
+
+    def _do_after(self) -> None:
+        while self._after:
+            calls, self._after = self._after, []
+            for call in calls:
+                try:
+                    call()
+                except Exception:
+                    log.failure("the end of a link failed")
 
     # What the reactor calls.
 
@@ -115,6 +140,7 @@ class Poller:
         if epoll is None:
             return 0
         events = epoll.poll(0, EVENTS)
+        self._handling = True
         for descriptor, event in events:
             # What came before may have ended this one.
             found = watched.get(descriptor)
@@ -132,6 +158,9 @@ class Poller:
                     polled.gone()
             except Exception:
                 log.failure("a link failed")
+        self._handling = False
+        if self._after:
+            self._do_after()
         return len(events)
 
     def logPrefix(self) -> str:

@@ -40,14 +40,19 @@ class Pool:
         """How many wait for a place."""
         return len(self._waiting)
 
+    def take(self) -> bool:
+        """Take a place, if one is free."""
+        free = self._limit is None or self.open < self._limit
+        self.open += free
+        return free
+
     def acquire(self) -> Deferred[None]:
         """Wait for a place; may be cancelled.
 
         :raises PoolTimeout: none came free in time (as a failure of the Deferred).
         """
         place: Deferred[None] = Deferred(self._forget)
-        if self._limit is None or self.open < self._limit:
-            self.open += 1
+        if self.take():
             place.callback(None)
         else:
             self._waiting.append((place, self._clock.callLater(self._timeout, self._give_up, place)))

@@ -31,8 +31,13 @@ class Stats:
     #: Links that went opaque, and backend connections that were not to be had.
     opaque: int = 0
     failed: int = 0
+    #: What came for a direction, and what went out in it.
     bytes_to_backend: int = 0
     bytes_to_client: int = 0
+    sent_to_backend: int = 0
+    sent_to_client: int = 0
+    #: Messages that servers sent without being asked.
+    unasked: int = 0
 
 
 class Reports:
@@ -119,6 +124,21 @@ class Reports:
                 client=link.client_address,
                 why=fields["why"],
             )
+        self._tell(event, link, fields)
+
+    def count(self, link: Link) -> None:
+        """A link has ended: what it has counted counts for its proxy."""
+        stats, to_backend, to_client = self.stats, link.to_backend, link.to_client
+        stats.exchanges += link.exchanges
+        stats.unasked += link.turns.unasked
+        stats.bytes_to_backend += to_backend.bytes
+        stats.bytes_to_client += to_client.bytes
+        stats.sent_to_backend += to_backend.sent
+        stats.sent_to_client += to_client.sent
+        if self._proxy.meter is not None:
+            self._proxy.meter.over(link)
+
+    def _tell(self, event: str, link: Link | None, fields: dict[str, Any]) -> None:
         for observer in tuple(self.observers):
             try:
                 observer(event, link.number if link is not None else 0, fields)
@@ -135,6 +155,15 @@ def _shown(live: LiveExchange) -> dict[str, str]:
         status = exchange.response.log_fields().get("status", "")
         shown |= {"status": status} if status else {}
     return shown
+
+
+def counted_by(link: Link) -> dict[str, int]:
+    """What a link has counted so far, by the names that `Stats` has for it."""
+    counted = {"exchanges": link.exchanges, "unasked": link.turns.unasked}
+    for lane, pipe in link.ways():
+        counted[f"bytes_{lane.direction.value}"] = lane.bytes
+        counted[f"sent_{lane.direction.value}"] = lane.sent if pipe is None else pipe.sent
+    return counted
 
 
 def describe_link(link: Link) -> dict[str, Any]:

@@ -27,12 +27,10 @@ REFUSED_BODY_LIMIT = 1 << 30
 class Traffic:
     """What happens to frames. Works on behalf of one `Link`."""
 
+    __slots__ = ("_link",)
+
     def __init__(self, link: Link) -> None:
         self._link = link
-
-    def received(self, direction: Direction, data: bytes) -> None:
-        """Bytes came from the client (TO_BACKEND) or from the backend (TO_CLIENT)."""
-        self.take(self._link.lane(direction), data)
 
     def take(self, lane: Lane, data: bytes) -> None:
         """Bytes came for a lane."""
@@ -127,6 +125,7 @@ class Traffic:
         elif lane.end is End.FIN and not lane.ending:
             lane.ending = True
             lane.frames = iter(lane.session.finish(lane.direction))
+            self._pump(lane)
         elif lane.end is not None:
             self._link.closing.pass_end(lane)
         else:

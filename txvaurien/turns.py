@@ -8,6 +8,7 @@ into the middle of a message that is on its way.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -20,28 +21,62 @@ from txvaurien.rules import Tallies
 if TYPE_CHECKING:
     from txvaurien.link import Link
 
-
 #: How many requests of one link may be unanswered before the client is read no further.
 TURNS_LIMIT = 20_000
+
+_NONE: frozenset[LiveExchange] = frozenset()
 
 
 class Turns:
     """Whose turn it is. Works on behalf of one `Link`."""
 
+    __slots__ = (
+        "_later",
+        "_link",
+        "_tallies",
+        "exchanges",
+        "first",
+        "foretold",
+        "lives",
+        "mid_message",
+        "unasked",
+    )
+
     def __init__(self, link: Link) -> None:
         self._link = link
-        #: Exchanges that the client waits for, in the order of their requests.
-        self.queue: deque[Exchange] = deque()
+        #: What the client waits for next; None if it waits for nothing.
+        self.first: Exchange | None = None
+        #: What it waits for after that, in the order of the requests; None for nothing.
+        self._later: deque[Exchange] | None = None
         #: Exchanges that a rule fired on, until nothing more happens to them.
-        self.lives: set[LiveExchange] = set()
-        #: Rules come and go; what was counted for them goes with them.
-        self.tallies: Tallies = WeakKeyDictionary()
+        self.lives: set[LiveExchange] | frozenset[LiveExchange] = _NONE
+        self._tallies: Tallies | None = None
         #: Decided about, but not here yet (`Exchange.announces`).
         self.foretold: Exchange | None = None
         #: A message is half way out to the client: nothing may come between.
         self.mid_message = False
         self.exchanges = 0
         self.unasked = 0
+
+    @property
+    def tallies(self) -> Tallies:
+        """What rules count on this link. They come and go; what was counted for them goes with them."""
+        if self._tallies is None:
+            self._tallies = WeakKeyDictionary()
+        return self._tallies
+
+    def __len__(self) -> int:
+        """How many exchanges the client waits for."""
+        return len(self._later or ()) + (self.first is not None)
+
+    def __iter__(self) -> Iterator[Exchange]:
+        if self.first is not None:
+            yield self.first
+            yield from self._later or ()
+
+    def clear(self) -> None:
+        """The client waits for nothing any more."""
+        self.first = self._later = None
 
     def admit(self, exchange: Exchange) -> None:
         """The first frame of a request is here: give it its number and its turn."""
@@ -52,30 +87,51 @@ class Turns:
         exchange.number = self.exchanges
         if exchange.replies:
             self._end_open_turn()
-            self.queue.append(exchange)
-            if len(self.queue) > TURNS_LIMIT and self._link.client is not None:
+            self._append(exchange)
+            if self._later and len(self._later) >= TURNS_LIMIT and self._link.client is not None:
                 self._link.client.pause("turns")
 
+    def _append(self, exchange: Exchange) -> None:
+        if self.first is None:
+            self.first = exchange
+        elif self._later is None:
+            self._later = deque((exchange,))
+        else:
+            self._later.append(exchange)
+
     def _next(self) -> Exchange:
-        """Take the exchange whose turn is over."""
-        exchange = self.queue.popleft()
-        if len(self.queue) == TURNS_LIMIT // 2 and self._link.client is not None:
+        """Take the first exchange: its turn is over."""
+        first = self.first
+        assert first is not None
+        if self._later is None:
+            self.first = None
+            return first
+        self.first = self._later.popleft()
+        left = len(self._later)
+        if not left:
+            self._later = None
+        elif left == TURNS_LIMIT // 2 and self._link.client is not None:
             self._link.client.resume("turns")
-        return exchange
+        return first
 
     def owes_replies(self) -> bool:
         """Whether the backend still has to answer something that no rule holds."""
-        return bool(self.queue) and (self.queue[0].live is None or self.queue[0].sent)
+        return self.first is not None and (self.first.live is None or self.first.sent)
 
     def _end_open_turn(self) -> None:
         """The client speaks again: that ends a turn whose end nobody could see."""
-        last = self.queue[-1] if self.queue else None
+        last = self._later[-1] if self._later else self.first
         if last is None or not last.open_ended:
             return
         if last.live is not None:
             last.live.response_ended()
-        elif not self._link.to_client.waiting:
-            self.queue.pop()
+        elif self._link.to_client.waiting:
+            pass
+        elif self._later is None:
+            self.first = None
+        else:
+            self._later.pop()
+            self._later = self._later or None
 
     def request_written(self, live: LiveExchange) -> None:
         """The last frame of a request has gone to the backend, or has been dropped."""
@@ -84,7 +140,7 @@ class Turns:
             self.flush()
         elif live.request_gone and (live.answer or live.answer_then is not Then.KEEP):
             # It would not have been answered; what is said all the same has its turn.
-            self.queue.append(live.exchange)
+            self._append(live.exchange)
             self.flush()
         elif live.request_gone:
             self.answer(live)
@@ -101,18 +157,16 @@ class Turns:
 
     def is_turn_of(self, exchange: Exchange) -> bool:
         """Whether nothing that the proxy answers itself comes before this reply."""
-        turns = self.queue
         if exchange.unasked or self._link.opaque:
             return True
-        while turns and turns[0] is not exchange and turns[0].open_ended:
-            self.reply_done(turns[0])
-        return not turns or turns[0] is exchange
+        while self.first is not None and self.first is not exchange and self.first.open_ended:
+            self.reply_done(self.first)
+        return self.first is None or self.first is exchange
 
     def reply_done(self, exchange: Exchange) -> None:
         """The last frame of a reply has been handled."""
-        turns = self.queue
         live = exchange.live
-        if turns and turns[0] is exchange and not (live is not None and live.response_gone):
+        if self.first is exchange and not (live is not None and live.response_gone):
             self._next()
         if live is not None:
             live.response_ended()
@@ -121,7 +175,7 @@ class Turns:
             elif not live.response_gone:
                 self._after(live)
             self.settle(live)
-        if turns and (self.lives or turns[0].answer is not None):
+        if self.first is not None and (self.lives or self.first.answer is not None):
             self.flush()
         if self.lives and self._link.client_left:
             self._link.leave_if_waiting()
@@ -158,10 +212,10 @@ class Turns:
         client = self._link.client
         if self.mid_message or client is None:
             return
-        turns = self.queue
         sink = self._link.to_client.sink or client
-        while turns and not self._link.over and not sink.full:
-            live, answer = turns[0].live, turns[0].answer
+        while self.first is not None and not self._link.over and not sink.full:
+            first = self.first
+            live, answer = first.live, first.answer
             if answer is not None:
                 self._next()
                 self._link.say(answer.to_client, answer.then)
@@ -169,8 +223,9 @@ class Turns:
                 self._next()
                 self.answer(live)
                 self.settle(live)
-            elif turns[0].open_ended and len(turns) > 1 and not self._link.to_client.waiting:
-                self._reply_over(self._next())
+            elif first.open_ended and self._later and not self._link.to_client.waiting:
+                self._next()
+                self._reply_over(first)
             else:
                 break
         self._link.traffic.wake(self._link.to_client)
@@ -205,7 +260,10 @@ class Turns:
 
     def choose(self, exchange: Exchange) -> None:
         """Ask the plan, once for each exchange."""
-        verdict = self._link.proxy.active.verdict(self._link, exchange, self.tallies)
+        active = self._link.proxy.active
+        if active.idle:
+            return
+        verdict = active.verdict(self._link, exchange, self.tallies)
         exchange.decided = verdict is not None
         if verdict is not None:
             self._begin(exchange, verdict)
@@ -246,17 +304,20 @@ class Turns:
         """A rule fired."""
         live = LiveExchange(exchange, verdict, self._link)
         exchange.live = live
+        if isinstance(self.lives, frozenset):
+            self.lives = set()
         self.lives.add(live)
         return live
 
     def retire(self, live: LiveExchange) -> None:
         """Nothing more will be done to this exchange."""
-        self.lives.discard(live)
+        if isinstance(self.lives, set):
+            self.lives.discard(live)
         live.retire()
 
     def answer_pending(self) -> bool:
         """Whether the answer that comes next is held by a hook, or waits for the client to read."""
-        first = self.queue[0] if self.queue else None
+        first = self.first
         if first is None or first.live is None:
             return first is not None and first.answer is not None
         live = first.live
@@ -268,8 +329,8 @@ class Turns:
         """Replies can no longer be told apart: say what is settled, wait for nothing."""
         self.mid_message = False
         self.flush()
-        stuck = any(each.answer or (each.live is not None and each.live.answer) for each in self.queue)
-        self.queue.clear()
+        stuck = any(each.answer or (each.live is not None and each.live.answer) for each in self)
+        self.clear()
         if self._link.client is not None:
             self._link.client.resume("turns")
         if stuck:

@@ -78,13 +78,11 @@ class AllBehaviorsTests(SynchronousTestCase):
         """Taken away in the middle of what it does, it holds nothing and no timer runs for it."""
         for behavior in self.each():
             proxy = MemoryProxy(behavior)
-            proxy.client()
+            client = proxy.client()
             if not proxy.reactor.tcpClients:
                 continue
             backend = proxy.backend()
-            client = next(iter(proxy.links.values())).client
-            assert client is not None
-            client.transport.says(b"get a\n")
+            client.says(b"get a\n")
             active = proxy.proxy.active
             proxy.proxy.set_plan(Plan())
             for activation in active.activations():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import resource
 
+from twisted.internet.error import ConnectBindError
 from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien import descriptors
-from txvaurien.descriptors import raise_limit
+from txvaurien.descriptors import exhausted, raise_limit
 from txvaurien.test.test_imports import imported
 
 _START = """
@@ -87,6 +89,32 @@ class RaiseLimitTests(SynchronousTestCase):
         self.limits = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
         raise_limit(10**9)
         self.assertEqual(self.said, [])
+
+
+class ExhaustedTests(SynchronousTestCase):
+    """`exhausted`."""
+
+    def test_process(self) -> None:
+        """The limit is named, and what to do, whoever has met it: socket(2) or Twisted."""
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        for error in (OSError(errno.EMFILE, "x"), ConnectBindError(errno.EMFILE, "x")):
+            said = exhausted(error)
+            self.assertIn(f"the limit of open files is reached: this process may have {limit}", said)
+            self.assertIn("ulimit -n", said)
+
+    def test_machine(self) -> None:
+        """That of the machine is another one."""
+        self.assertIn("fs.file-max", exhausted(OSError(errno.ENFILE, "x")))
+
+    def test_others(self) -> None:
+        """Other errors have nothing to do with it."""
+        others = (
+            OSError(errno.ECONNREFUSED, "x"),
+            ConnectBindError(errno.EADDRINUSE, "x"),
+            ValueError(),
+            None,
+        )
+        self.assertEqual([exhausted(each) for each in others], [""] * 4)
 
 
 class ProgramTests(SynchronousTestCase):

@@ -409,7 +409,7 @@ class LeavingTests(SynchronousTestCase):
             client.says(b"first\n")
             client.says(b"get\n" * TURNS_LIMIT)
             self.assertFalse(client.reading)
-            self.assertEqual(len(proxy.links[1].turns.queue), TURNS_LIMIT + 1)
+            self.assertEqual(len(proxy.links[1].turns), TURNS_LIMIT + 1)
             backend.says(b"1\n" * backend.received.count(b"\n"))
             self.assertTrue(client.reading)
             self.assertEqual(client.received.count(b"\n"), TURNS_LIMIT + 1)
@@ -421,7 +421,7 @@ class LeavingTests(SynchronousTestCase):
         client.says(b"first\n" + b"get\n" * 10)
         client.stuffed = True
         backend.says(b"1\n")
-        self.assertEqual(len(proxy.links[1].turns.queue), 10)
+        self.assertEqual(len(proxy.links[1].turns), 10)
         client.drains()
         self.assertEqual(client.received, b"1\n" + b"-no\n" * 10)
 

@@ -9,13 +9,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.model import Exchange, Frame, Message
 from txvaurien.patience import Patience
-from txvaurien.pipe import Pipe
+from txvaurien.pipe import Pipe, TransportPipe
 from txvaurien.test.memory import MemoryTransport
 
 LIMIT = 10.0
 
 
-class Backend(Pipe):
+class Backend(TransportPipe):
     """A connection of which the test says what its peer has not taken."""
 
     left = 0

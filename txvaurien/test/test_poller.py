@@ -21,6 +21,11 @@ class Readers:
 
     def __init__(self) -> None:
         self.readers: list[Any] = []
+        self.delayed: list[Any] = []
+
+    def callLater(self, seconds: float, call: Any) -> None:
+        assert seconds == 0
+        self.delayed.append(call)
 
     def addReader(self, reader: Any) -> None:
         self.readers.append(reader)
@@ -206,6 +211,67 @@ class PollerTests(SynchronousTestCase):
         one.peer.sendall(b"x")
         self.wait()
         self.assertEqual(one.told, ["readable"] * 3)
+
+    def test_afterwards(self) -> None:
+        """What is to be done after the events is done when the last of them has been handled."""
+        ones = [self.watched(), self.watched()]
+        done: list[int] = []
+
+        def then() -> None:
+            self.poller.afterwards(lambda: done.append(sum(len(each.told) for each in ones)))
+
+        for one in ones:
+            one.watch(read=True)
+            one.then = then
+            one.peer.sendall(b"x")
+            select.select([one.mine], [], [], 10)
+        self.poller.doRead()
+        self.assertEqual((done, self.reactor.delayed), ([2, 2], []))
+
+    def test_afterwards_alone(self) -> None:
+        """Where there are no events it is done in the reactor's next turn; so is what comes of it."""
+        done: list[str] = []
+
+        def first() -> None:
+            done.append("first")
+            self.poller.afterwards(lambda: done.append("last"))
+
+        self.poller.afterwards(first)
+        self.poller.afterwards(lambda: done.append("second"))
+        self.assertEqual((done, len(self.reactor.delayed)), ([], 1))
+        self.reactor.delayed[0]()
+        self.assertEqual(done, ["first", "second", "last"])
+
+    def test_afterwards_fails(self) -> None:
+        """A mistake in one does not keep the others from being done."""
+        done: list[str] = []
+        self.poller.afterwards(lambda: 1 / 0)
+        self.poller.afterwards(lambda: done.append("other"))
+        self.reactor.delayed[0]()
+        self.assertEqual(done, ["other"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_number_of_another(self) -> None:
+        """A socket that is closed so gives its number to no other one while events are handled."""
+        one, other = self.watched(), self.watched()
+        made: list[socket.socket] = []
+
+        def end_both() -> None:
+            for each in (one, other):
+                self.poller.forget(each.mine.fileno())
+                self.poller.afterwards(each.mine.close)
+            made.append(socket.socket())
+
+        numbers = {one.mine.fileno(), other.mine.fileno()}
+        for each in (one, other):
+            each.watch(read=True)
+            each.then = end_both
+            each.peer.sendall(b"x")
+            select.select([each.mine], [], [], 10)
+        self.poller.doRead()
+        self.addCleanup(made[0].close)
+        self.assertNotIn(made[0].fileno(), numbers)
+        self.assertEqual((one.mine.fileno(), other.mine.fileno(), len(made)), (-1, -1, 1))
 
     def test_no_descriptors(self) -> None:
         """A reactor that watches no descriptors has no poller."""

@@ -23,6 +23,13 @@ class PoolTests(SynchronousTestCase):
             self.assertIsNone(self.successResultOf(pool.acquire()))
         self.assertEqual(pool.open, 100)
 
+    def test_take(self) -> None:
+        """A place is taken at once if one is free, and nobody is put into the queue if not."""
+        self.assertEqual([self.pool.take(), self.pool.take()], [True, False])
+        self.assertEqual((self.pool.open, self.pool.waiting), (1, 0))
+        self.pool.release()
+        self.assertTrue(self.pool.take())
+
     def test_in_order(self) -> None:
         """Who has waited longest is next."""
         self.successResultOf(self.pool.acquire())

@@ -113,7 +113,7 @@ class TurnTests(SynchronousTestCase):
                 backend.says(b"b")
             link = proxy.links[1]
             self.assertEqual(client.received, b"b" * 50)
-            self.assertLessEqual((len(link.turns.queue), len(link.turns.lives)), (1, 1))
+            self.assertLessEqual((len(link.turns), len(link.turns.lives)), (1, 1))
             self.assertEqual(link.exchanges, 50)
 
     def test_garbage(self) -> None:

@@ -17,6 +17,7 @@ from txvaurien.errors import ConfigError
 from txvaurien.faults import FaultReader, describe_plan
 from txvaurien.journal import Journal
 from txvaurien.mix import Share
+from txvaurien.link import Link
 from txvaurien.model import Exchange, Message, Then
 from txvaurien.plan import PlacedToxic, Plan
 from txvaurien.player import Player, ProxyTarget, State
@@ -283,9 +284,9 @@ class ActionTests(FleetCase):
         """With their options."""
         self.successResultOf(ensureDeferred(self.fleet.actions.start(KillIdle(idle=7, how="rst"))))
         worker = self.workers[0]
-        link = worker.new_link("127.0.0.1:5")
+        worker.new_link("127.0.0.1:5")
         killed: list[Then] = []
-        link.kill = lambda how, *_: killed.append(how)
+        self.patch(Link, "kill", lambda link, how, *_: killed.append(how))
         self.reactor.advance(6.5)
         self.assertEqual(killed, [])
         self.reactor.advance(1)

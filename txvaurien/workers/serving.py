@@ -7,12 +7,18 @@ from typing import Any
 
 from twisted.internet.defer import ensureDeferred
 
+from txvaurien.accepting import client_text
 from txvaurien.actions import End
 from txvaurien.addresses import parse_backend
+from txvaurien.connecting import makes_sockets
 from txvaurien.faults import FaultReader
+from txvaurien.metrics.figures import figures_of
+from txvaurien.metrics.meter import Meter
 from txvaurien.model import Then
 from txvaurien.plan import ActivePlan, Plan
+from txvaurien.polled import send_at_once
 from txvaurien.proxy import Proxy, ProxyFactory
+from txvaurien.reach import Reach, Said
 from txvaurien.reports import describe_link
 from txvaurien.rules import Activation, Cap
 from txvaurien.workers import wire
@@ -39,7 +45,11 @@ class WorkerProxy(Proxy):
         self._ends: dict[str, End] = {}
         plan = self._reader.read(begin.plan)
         super().__init__(begin.backend, protocol, plan, reactor=reactor, name=begin.name, **begin.options)
+        self._keep_to(begin.reach)
         self.reports.stats = PublishedStats(memory, begin.worker)
+        self._worker = begin.worker
+        if begin.noting != "nothing":
+            self.meter = Meter(protocol, exchanges=begin.noting == "exchanges")
         self._factory = ProxyFactory.serving(self)
         for placed in (*begin.plan.rules, *(part.rule for part in begin.plan.mix)):
             if placed.expired:
@@ -47,14 +57,24 @@ class WorkerProxy(Proxy):
         for action in begin.actions:
             self._act(action, on=True)
 
+    def _keep_to(self, said: Said | None) -> None:
+        if said is not None:
+            self.restrict(Reach.of(said))
+
     def serve(self, number: int, client: socket.socket) -> bool:
-        """A client, and the number of its link. False if it has left already."""
+        """A client, and the number of its link. False if it has left already, and is still the caller's."""
         self._number = number
         try:
             client.setblocking(False)
-            self.reactor.adoptStreamConnection(client.fileno(), client.family, self._factory)
+            if self.poller is None or not makes_sockets(self.reactor):
+                self.reactor.adoptStreamConnection(client.fileno(), client.family, self._factory)
+                client.close()
+                return True
+            address = client_text(client.getpeername())
+            send_at_once(client)
         except OSError:
             return False
+        self.welcome(client, address)
         return True
 
     def obey(self, order: wire.Order) -> wire.Done | None:
@@ -67,14 +87,22 @@ class WorkerProxy(Proxy):
         elif isinstance(order, wire.Expire):
             self._expire_number(order.number)
         elif isinstance(order, wire.SetBackend):
+            self._keep_to(order.reach)
             self._connect_to(parse_backend(order.backend))
         elif isinstance(order, wire.Kill):
             self.kill(Then(order.how), order.link)
         elif isinstance(order, wire.Act):
             self._act(order.action, on=order.on)
         elif isinstance(order, wire.Sync):
-            return wire.Done(order.number, self._links(order.link) if order.links else [])
+            return self._done(order)
         return None
+
+    def _done(self, sync: wire.Sync) -> wire.Done:
+        figures = None
+        if sync.figures:
+            figures = figures_of(self)
+            figures.worker, figures.workers = self._worker, 1
+        return wire.Done(sync.number, self._links(sync.link) if sync.links else [], figures)
 
     def _links(self, number: int | None) -> list[dict[str, Any]]:
         chosen = self.links.values() if number is None else filter(None, [self.links.get(number)])

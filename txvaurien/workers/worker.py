@@ -23,6 +23,7 @@ from twisted.logger import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from txvaurien.collecting import collect_rarely
 from txvaurien.workers import wire
 from txvaurien.workers.handing import ClientReader
 from txvaurien.workers.memory import Memory
@@ -137,9 +138,9 @@ class Duty(Protocol):
 
     def _serve(self, number: int, client: socket.socket) -> None:
         assert self._proxy is not None
-        with client:
-            if not self._proxy.serve(number, client):
-                self._reporter.say(wire.Gone(number))
+        if not self._proxy.serve(number, client):
+            client.close()
+            self._reporter.say(wire.Gone(number))
 
     def _end(self) -> Deferred[None]:
         """End all links; fires when the master has been told of that."""
@@ -178,8 +179,8 @@ class LogSender:
 def main() -> None:
     """Serve until the master says stop, or is gone."""
     # Ctrl-C in a terminal is for all processes; it is the master who ends the others. Its panic
-    # stop is not for us, either.
-    for each in (signal.SIGINT, signal.SIGUSR1):
+    # stop is not for us, either, nor is what it does at SIGHUP.
+    for each in (signal.SIGINT, signal.SIGUSR1, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
     from twisted.internet import reactor
 
@@ -188,5 +189,6 @@ def main() -> None:
     pipes(Duty(reactor, clients, Memory(wire.MEMORY)), wire.ORDERS, wire.REPORTS, reactor)
     for descriptor in (wire.ORDERS, wire.REPORTS, wire.CLIENTS, wire.MEMORY):
         os.set_inheritable(descriptor, False)
+    collect_rarely()
     running: Any = reactor
     running.run()
