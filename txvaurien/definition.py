@@ -71,9 +71,10 @@ class Definition:
         :param listen: where, if elsewhere than at `self.listen`.
         """
         text = (listen or self.listen).text
+        places = self.places if listen is None else {"proxy": "listen", "backend": "upstream"}
         if self.workers == 1:
-            return ProxyService(proxy, text, backlog=self.backlog)
+            return ProxyService(proxy, text, backlog=self.backlog, places=places)
         from txvaurien.workers.fleet import FleetProxy, FleetService
 
         assert isinstance(proxy, FleetProxy)
-        return FleetService(proxy, text, backlog=self.backlog)
+        return FleetService(proxy, text, backlog=self.backlog, places=places)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from twisted.logger import Logger
+
 from txvaurien.actions import Disable
-from txvaurien.addresses import Listen, parse_listen
+from txvaurien.addresses import Backend, Listen, parse_listen
 from txvaurien.errors import ConfigError
 from txvaurien.playing import Playing
 from txvaurien.proxy import Proxy, address_text
@@ -22,6 +25,8 @@ class Member:
     :param definition: what it was made of; None for a proxy that somebody else has made, and listens for.
     :ivar service: what listens; None for such a proxy.
     """
+
+    log = Logger()
 
     def __init__(
         self,
@@ -88,34 +93,99 @@ class Member:
             await self.proxy.actions.start(Disable())
         await self.proxy.settled()
 
-    async def listen_at(self, listen: Listen) -> None:
-        """Listen elsewhere; its links are cut.
+    def listens_at(self, listen: Listen) -> bool:
+        """Whether this is where it listens, or is to. Any port, asked for once more, is the same one."""
+        if self.service is None:
+            return False
+        known = [self._place, parse_listen(self._asked)]
+        return any(_key(each) == _key(listen) for each in known)
 
-        :raises ListenError: nothing can listen there; it listens where it did.
-        :raises ConfigError: this proxy cannot listen elsewhere.
+    def connects_to(self, backend: Backend) -> bool:
+        """Whether this is where its links go."""
+        return _key(backend) == _key(self.proxy.backend)
+
+    @property
+    def _place(self) -> Listen:
+        """Where it listens, with the real port; an endpoint string stands for itself."""
+        asked = parse_listen(self._asked)
+        return parse_listen(self.listen) if asked.host else asked
+
+    def as_it_is(self) -> Definition:
+        """What another one like it would be made of.
+
+        :raises ConfigError: somebody else has made this one.
         """
-        definition, before = self.definition, self.service
-        if definition is None or before is None:
-            raise ConfigError("listen", "whoever made this proxy listens for it", "change it there")
+        definition, _ = self._own("name")
+        return replace(
+            definition,
+            listen=self._place,
+            backend=self.proxy.backend,
+            plan=self.proxy.plan,
+            enabled=self.enabled,
+        )
+
+    def check_own(self) -> None:
+        """:raises ConfigError: somebody else has made this proxy, and listens for it."""
+        self._own("name")
+
+    def _own(self, where: str) -> tuple[Definition, ProxyService]:
+        if self.definition is None or self.service is None:
+            raise ConfigError(where, "whoever made this proxy listens for it", "change it there")
+        return self.definition, self.service
+
+    async def move(self, listen: Listen, backend: Backend | None = None, enabled: bool | None = None) -> None:
+        """Listen elsewhere, and connect elsewhere if that is said; links are cut, and actions end.
+
+        :param enabled: whether clients can connect then; by default if they could before.
+        :raises ListenError: nothing can listen there; it is where it was.
+        :raises ConfigError: this proxy cannot listen elsewhere, or the backend is where it would listen.
+        """
+        definition, before = self._own("listen")
         if definition.workers > 1:
             raise ConfigError("listen", "a proxy with workers stays where it is", "restart the process")
-        if not before.running:
-            self.service = definition.serve(self.proxy, listen)
-            return
-        enabled, known = self.enabled, self.listen
-        await before.stopService()
-        self.service = definition.serve(self.proxy, listen)
+        was, place, connected = self.enabled, self._place, self.proxy.backend
+        if before.running:
+            await before.stopService()
         try:
-            if enabled:
-                self.service.startService()
+            # Now that nothing listens, no backend is the proxy itself. It is seen to at the start.
+            self._settle(listen, backend, was if enabled is None else enabled)
         except Exception:
-            self.service = definition.serve(self.proxy, parse_listen(known))
-            self.service.startService()
+            self._settle_back(place, connected, was)
             raise
         self.proxy.event("listen", None, listen=self.listen)
+
+    def _settle(self, listen: Listen, backend: Backend | None, enabled: bool) -> None:
+        definition, _ = self._own("listen")
+        if backend is not None and not self.connects_to(backend):
+            self.proxy.set_backend(backend, cut=True)
+        self.service = definition.serve(self.proxy, listen)
+        if enabled:
+            self.service.startService()
+
+    def _settle_back(self, listen: Listen, backend: Backend, enabled: bool) -> None:
+        try:
+            self._settle(listen, backend, enabled)
+        except Exception:
+            self.log.failure("{name}: it cannot listen where it did, either: it is disabled", name=self.name)
 
     async def stop(self) -> None:
         """End its scenario, its actions and its links, and stop listening; takes a bounded time."""
         await self.playing.stop()
-        if self.service is not None and self.service.running:
+        await self._stop_serving()
+        for activation in self.proxy.active.activations():
+            # Nothing is to be heard of it any more, and its time need not be watched.
+            if activation.expiry is not None or activation.awaited:
+                activation.release()
+
+    async def _stop_serving(self) -> None:
+        if self.service is None:
+            return
+        if self.service.running:
             await self.service.stopService()
+        else:
+            # It has no links, but there may be an action that was begun meanwhile.
+            await self.proxy.actions.stop_all()
+
+
+def _key(address: Listen | Backend) -> tuple[str, int] | str:
+    return (address.host, address.port) if address.host else address.text

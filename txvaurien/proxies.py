@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredLock, ensureDeferred
 from twisted.logger import Logger
 
 from txvaurien.addresses import Backend, Listen
+from txvaurien.allowed import Pattern
 from txvaurien.definition import Definition
 from txvaurien.errors import ConfigError
 from txvaurien.faults import FaultReader
@@ -18,13 +21,16 @@ from txvaurien.options import unknown
 from txvaurien.playing import Playing
 from txvaurien.plugins import Registry
 from txvaurien.proxy import Proxy
+from txvaurien.reach import Reach
+
+T = TypeVar("T")
 
 
 class Watcher(Protocol):
     """What is told of every proxy that there is: the journal, the metrics."""
 
     def attach(self, proxy: Proxy, listen: str = "") -> None:
-        """There is this proxy; it does not listen yet."""
+        """There is this proxy; it has no links yet."""
 
     def detach(self, proxy: Proxy) -> None:
         """It is gone."""
@@ -39,12 +45,17 @@ class NoProxy(ConfigError):
 
 
 class Proxies(Service):
-    """All proxies of a process. What is asked for while something else is under way waits for its turn.
+    """All proxies of a process.
+
+    What is asked for while something else is under way waits for its turn. Whoever asked may go away:
+    what has begun is completed.
 
     :param registry: what can be named.
     :param defaults: what was set for behaviors at start, by attribute name.
     :param watchers: are told of every proxy.
     :param log_level: what worker processes log at least.
+    :param allow_backend: where backends may be that are set later; empty for anywhere.
+    :ivar reach: what these proxies may connect to.
     """
 
     log = Logger()
@@ -57,6 +68,7 @@ class Proxies(Service):
         watchers: Sequence[Watcher] = (),
         *,
         log_level: str = "info",
+        allow_backend: Sequence[Pattern] = (),
     ) -> None:
         self.reactor = reactor
         self.registry = registry
@@ -67,6 +79,9 @@ class Proxies(Service):
         #: The one that the process was started for, if it was started for one.
         self._main = ""
         self._turn = DeferredLock()
+        self.reach = Reach(allow_backend, lambda: [member.proxy for member in self])
+        #: It was stopped, and has not been started again.
+        self._over = False
 
     def __iter__(self) -> Iterator[Member]:
         return iter(list(self._members.values()))
@@ -102,6 +117,16 @@ class Proxies(Service):
         names = ", ".join(sorted(self._members))
         raise NoProxy("", f"there are several proxies: {names}", "ask for /proxies/NAME/... of one of them")
 
+    def mean(self, name: str) -> None:
+        """This proxy is the one that is meant where none is named."""
+        self._main = name
+
+    def use_defaults(self, defaults: Mapping[str, Mapping[str, object]]) -> None:
+        """Let this hold for behaviors of which nothing else is said, from now on."""
+        self.defaults = defaults
+        for member in self:
+            member.reader = replace(member.reader, defaults=defaults)
+
     @classmethod
     def of(cls, proxy: Proxy, registry: Registry | None = None, **options: Any) -> Proxies:
         """A proxy that somebody else has made, and listens for; others can be added.
@@ -122,6 +147,8 @@ class Proxies(Service):
 
     def adopt(self, proxy: Proxy, playing: Playing | None = None) -> Member:
         """Take in a proxy that somebody else has made, and listens for; it is the main one."""
+        self.reach.trust(proxy.backend)
+        proxy.restrict(self.reach)
         member = Member(proxy, self._reader_of(proxy), playing=playing)
         for watcher in self._watchers:
             watcher.attach(proxy)
@@ -132,19 +159,26 @@ class Proxies(Service):
     def put(self, definition: Definition, *, main: bool = False) -> Member:
         """One more proxy; it listens as soon as this service starts, if it is to be enabled.
 
+        Its backend is allowed, wherever it is: this is for whoever starts the process.
+
         :param main: whether it is the one that is meant where none is named.
         :raises ProxyExists: there is one of this name.
         :raises ConfigError: what is defined does not fit together.
         """
         self._check_new(definition.name)
-        proxy = definition.make(self.reactor, self.registry, self._log_level)
-        member = Member(proxy, self._reader_of(proxy), definition)
-        self._members[definition.name] = member
+        self.reach.trust(definition.backend)
+        self._members[definition.name] = member = self._make(definition)
         if self.running:
             self._watch(member)
         if main:
             self._main = definition.name
         return member
+
+    def _make(self, definition: Definition) -> Member:
+        self.reach.check(definition.backend, definition.places.get("backend", "backend"))
+        proxy = definition.make(self.reactor, self.registry, self._log_level)
+        proxy.restrict(self.reach)
+        return Member(proxy, self._reader_of(proxy), definition)
 
     def _watch(self, member: Member) -> None:
         if member.definition is not None and not member.watched:
@@ -166,48 +200,88 @@ class Proxies(Service):
     def _reader_of(self, proxy: Proxy) -> FaultReader:
         return FaultReader(self.registry, proxy.protocol, self.defaults)
 
+    def _in_turn(self, work: Callable[[], Coroutine[Any, Any, T]]) -> Deferred[T]:
+        # Not the Deferred of the work itself: to cancel what this gives is to stop waiting for it.
+        done: Deferred[T] = Deferred()
+        self._turn.run(lambda: Deferred.fromCoroutine(work())).addCallbacks(done.callback, done.errback)
+        return done
+
     async def add(self, definition: Definition) -> Member:
         """One more proxy, with its faults; it listens, if it is to be enabled, when this returns.
 
         :raises ProxyExists: there is one of this name.
         :raises ListenError: nothing can listen there; there is no such proxy then.
         """
-        async with self._turn:
-            return await self._add(definition)
+        return await self._in_turn(partial(self._add, definition))
 
     async def _add(self, definition: Definition) -> Member:
-        member = self.put(definition)
+        self._check_new(definition.name)
+        return await self._begin(self._make(definition))
+
+    async def _begin(self, member: Member) -> Member:
+        if self._over:
+            raise ConfigError("", "the proxies are being stopped", "start the process again")
+        self._members[member.name] = member
         try:
-            if definition.enabled:
+            if member.definition is not None and member.definition.enabled:
                 member.start()
+            # Not before: of what cannot listen nobody is told.
+            self._watch(member)
             await member.proxy.settled()
         except BaseException:
-            await self._forget(member)
+            del self._members[member.name]
+            try:
+                await member.stop()
+            finally:
+                self._forget(member)
             raise
-        member.proxy.event(
+        self._tell_created(member)
+        return member
+
+    def _tell_created(self, member: Member) -> None:
+        proxy = member.proxy
+        self.log.info(
+            "{name}: created, on {listen} for {backend}",
+            name=member.name,
+            listen=member.listen,
+            backend=proxy.backend.text,
+        )
+        proxy.event(
             "created",
             None,
             listen=member.listen,
-            backend=definition.backend.text,
-            protocol=definition.protocol.name,
+            backend=proxy.backend.text,
+            protocol=proxy.protocol.name,
             enabled=member.enabled,
         )
-        return member
 
     async def remove(self, name: str) -> None:
         """Away with a proxy: its port is free and its links have ended when this returns.
 
         :raises NoProxy: there is none of this name.
+        :raises ConfigError: somebody else has made it.
         """
-        async with self._turn:
-            member = self.get(name)
-            await self._forget(member)
+        await self._in_turn(partial(self._remove, name))
 
-    async def _forget(self, member: Member) -> None:
-        await member.stop()
-        member.proxy.event("removed", None)
+    async def _remove(self, name: str) -> None:
+        member = self.get(name)
+        member.check_own()
+        await self._end(member)
+
+    async def _end(self, member: Member) -> None:
+        # First, so that nothing is begun on it that nobody would end.
+        del self._members[member.name]
+        try:
+            await member.stop()
+        finally:
+            member.proxy.event("removed", None)
+            self.log.info("{name}: removed", name=member.name)
+            self._forget(member)
+
+    def _forget(self, member: Member) -> None:
+        for activation in member.proxy.active.activations():
+            activation.release()
         self._unwatch(member)
-        self._members.pop(member.name, None)
 
     async def change(
         self,
@@ -219,42 +293,72 @@ class Proxies(Service):
     ) -> Member:
         """Change where a proxy listens and connects to, and whether it takes clients.
 
-        Where an address changes, the links are cut. Returns when it has taken effect.
+        What is as it was before is left alone; where an address changes, the links are cut. Returns
+        when it has taken effect.
 
         :raises NoProxy: there is none of this name.
-        :raises ListenError: nothing can listen there; the proxy listens where it did.
+        :raises ListenError: nothing can listen there; the proxy is as it was.
+        :raises ConfigError: it cannot be changed so; the proxy is as it was.
         """
-        async with self._turn:
-            member = self.get(name)
-            if listen is not None:
-                await member.listen_at(listen)
-            if backend is not None:
+        return await self._in_turn(partial(self._change, name, listen, backend, enabled))
+
+    async def _change(
+        self, name: str, listen: Listen | None, backend: Backend | None, enabled: bool | None
+    ) -> Member:
+        member = self.get(name)
+        if listen is not None and not member.listens_at(listen):
+            await member.move(listen, backend, enabled)
+        else:
+            if backend is not None and not member.connects_to(backend):
                 member.proxy.set_backend(backend, cut=True)
             if enabled is not None:
                 await (member.enable() if enabled else member.disable())
-            await member.proxy.settled()
-            return member
+        await member.proxy.settled()
+        return member
 
     async def replace(self, definition: Definition) -> Member:
         """Put a proxy in place of the one of the same name, if there is one.
 
-        :raises ListenError: nothing can listen there; the old one is gone.
+        :raises ListenError: nothing can listen there; the old one is there again, without its links.
+        :raises ConfigError: what is defined does not fit together; nothing has changed.
         """
-        async with self._turn:
-            if definition.name in self._members:
-                await self._forget(self._members[definition.name])
+        return await self._in_turn(partial(self._replace, definition))
+
+    async def _replace(self, definition: Definition) -> Member:
+        old = self._members.get(definition.name)
+        if old is None:
             return await self._add(definition)
+        before, member = old.as_it_is(), self._make(definition)
+        order = list(self._members)
+        await self._end(old)
+        try:
+            return await self._begin(member)
+        except Exception:
+            await self._put_back(before)
+            raise
+        finally:
+            self._members = {name: self._members[name] for name in order if name in self._members}
+
+    async def _put_back(self, definition: Definition) -> None:
+        try:
+            await self._add(definition)
+        except Exception:
+            self.log.failure("{name}: it cannot be put back", name=definition.name)
 
     async def reset(self) -> None:
         """The panic stop: every fault of every proxy is gone, and all are enabled, when this returns.
 
         :raises ListenError: one of them cannot listen; all else has been done.
         """
+        # Faults go at once, whatever is under way.
+        panics = [Deferred.fromCoroutine(member.playing.panic()) for member in self]
+        await self._in_turn(partial(self._reset, panics))
+
+    async def _reset(self, panics: Sequence[Deferred[None]]) -> None:
         errors: list[Exception] = []
-        for member in self:
+        for waiting in (*panics, *(Deferred.fromCoroutine(member.enable()) for member in self)):
             try:
-                await member.playing.panic()
-                await member.enable()
+                await waiting
             except Exception as error:
                 errors.append(error)
         if errors:
@@ -266,6 +370,7 @@ class Proxies(Service):
         :raises ListenError: one cannot; those before it listen.
         """
         Service.startService(self)
+        self._over = False
         for member in self:
             self._watch(member)
             if member.definition is not None and member.definition.enabled:
@@ -274,7 +379,8 @@ class Proxies(Service):
     def stopService(self) -> Deferred[None]:
         """End everything; fires when that is done, which takes a bounded time."""
         Service.stopService(self)
-        return ensureDeferred(self._stop())
+        self._over = True
+        return self._in_turn(self._stop)
 
     async def _stop(self) -> None:
         stopping = [ensureDeferred(member.stop()) for member in self]

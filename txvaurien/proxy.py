@@ -8,15 +8,14 @@ and the plan it follows now. `ProxyFactory` serves it on any endpoint::
 
 from __future__ import annotations
 
+import socket
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionLost
-from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.interfaces import IAddress, IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from txvaurien.actions import Actions
 from txvaurien.addresses import Backend, parse_backend
@@ -26,15 +25,20 @@ from txvaurien.gate import Gate
 from txvaurien.interfaces import IStanding
 from txvaurien.itself import refuse_itself
 from txvaurien.link import Link
-from txvaurien.model import Direction, Side, Then
+from txvaurien.model import Direction, Then
 from txvaurien.options import unknown
 from txvaurien.plan import ActivePlan, PlacedToxic, Plan
-from txvaurien.polled import make_pipe
+from txvaurien.polled import PolledPipe
 from txvaurien.poller import poller_of
 from txvaurien.pool import Pool
 from txvaurien.protocols.base import WireProtocol
+from txvaurien.reach import CheckedReactor, Reach, Way
 from txvaurien.reports import Reports, Stats, describe_link
 from txvaurien.rules import Activation, Cap, Rule
+
+if TYPE_CHECKING:
+    from txvaurien.metrics.figures import Figures
+    from txvaurien.metrics.meter import Meter
 
 #: How long a link may take to end when the proxy stops, in seconds.
 STOP_TIME = 0.3
@@ -88,15 +92,20 @@ class Proxy:
         self.pool = Pool(self.clock, pool_max_size, pool_timeout)
         self.dialler = Dialler(self, self.pool)
         self.backend = parse_backend(backend) if isinstance(backend, str) else backend
+        self.reach: Reach | None = None
+        #: What connections to the backend may lead to; None for anything.
+        self.way: Way | None = None
         #: Where links connect to, as Twisted has it.
-        self.endpoint = self.backend.endpoint(reactor, timeout)
+        self.endpoint = self._endpoint_to(self.backend)
         #: How many faults there may be at one time.
         self.cap = self._make_cap(max_active_faults)
         self.active = self._put_to_work(plan or Plan())
         self.links: dict[int, Link] = {}
+        #: Notes what the metrics need; None where nobody reads them (`txvaurien.metrics`).
+        self.meter: Meter | None = None
         self.reports = Reports(self)
         self.observers = self.reports.observers
-        # What links say of themselves. See `txvaurien.link.ProxySide`.
+        # What links say of themselves. See `txvaurien.proxyside.ProxySide`.
         self.event, self.fired = self.reports.event, self.reports.fired
         self.toxic_taken = self.reports.toxic_taken
         self.warn_of_misfire = self.reports.warn_of_misfire
@@ -119,6 +128,12 @@ class Proxy:
 
     def _make_cap(self, most: int | None) -> Cap:
         return Cap(most)
+
+    async def figures(self) -> Figures:
+        """What the metrics say of it."""
+        from txvaurien.metrics.figures import figures_of
+
+        return figures_of(self)
 
     # The plan and the backend.
 
@@ -254,19 +269,35 @@ class Proxy:
         """Connect new links to another backend.
 
         :param cut: end the links that stand, too, with FIN; else they stay where they are.
-        :raises ConfigError: it is no address, or where the proxy itself listens.
+        :raises ConfigError: it is no address, or not allowed, or leads back to the proxy itself.
         """
         parsed = parse_backend(backend) if isinstance(backend, str) else backend
         if self.gate is not None:
             refuse_itself(self.gate.address, parsed, "backend")
+        if self.reach is not None:
+            self.reach.check(parsed, "backend")
+            if self.gate is not None:
+                self.reach.check_circle(self, self.gate.address, parsed, "backend")
         self._connect_to(parsed)
         self.event("backend", None, backend=parsed.text, cut=cut)
         if cut:
             self.kill(Then.CLOSE)
 
+    def restrict(self, reach: Reach) -> None:
+        """From now on connect, and let the backend be set, only to what is allowed."""
+        self.reach = reach
+        self.endpoint = self._endpoint_to(self.backend)
+
     def _connect_to(self, backend: Backend) -> None:
-        self.endpoint = backend.endpoint(self.reactor, self.timeout)
+        self.endpoint = self._endpoint_to(backend)
         self.backend = backend
+
+    def _endpoint_to(self, backend: Backend) -> IStreamClientEndpoint:
+        reactor = self.reactor
+        self.way = None if self.reach is None else self.reach.way_to(backend)
+        if self.way is not None:
+            reactor = CheckedReactor(reactor, self.way)
+        return backend.endpoint(reactor, self.timeout)
 
     async def describe_links(self, number: int | None = None) -> list[dict[str, Any]]:
         """The links, the oldest first, or only this one if it is there; see `describe_link`."""
@@ -298,7 +329,7 @@ class Proxy:
         await self.actions.stop_all()
         await self.settled()
 
-    # What links ask of their proxy (`txvaurien.link.ProxySide`).
+    # What links ask of their proxy (`txvaurien.proxyside.ProxySide`).
 
     def new_link(self, client_address: str) -> Link:
         """A link for a client that has just come."""
@@ -309,6 +340,20 @@ class Proxy:
 
     def _next_number(self) -> int:
         return self.stats.links
+
+    def welcome(self, client: socket.socket, address: str) -> None:
+        """A client has come, on a plain socket that does not block; a poller has to be there."""
+        assert self.poller is not None
+        link = self.new_link(address)
+        try:
+            link.begin(PolledPipe(client, self.clock, link, link.traffic, link.to_backend, self.poller))
+        except Exception:
+            self.log.failure("{name}: link {link} could not begin", name=self.name, link=link.number)
+            if link.client is not None:
+                link.kill(Then.RESET)
+            else:
+                del self.links[link.number]
+                client.close()
 
     def dial(self, link: Link) -> None:
         """Connect a link to the backend, as soon as the pool has a place."""
@@ -321,23 +366,26 @@ class Proxy:
         """Stop dialling for a link that has ended."""
         self.dialler.hang_up(link)
 
+    def backend_lost(self, link: Link) -> None:
+        """The connection of a link to the backend is gone."""
+        self.dialler.give_place_back(link)
+
     def link_ended(self, link: Link) -> None:
         """Both connections of a link are gone."""
         self.links.pop(link.number, None)
-        self.stats.exchanges += link.exchanges
-        self.stats.bytes_to_backend += link.to_backend.bytes
-        self.stats.bytes_to_client += link.to_client.bytes
-        self.event(
-            "link-closed",
-            link,
-            client=link.client_address,
-            backend=self.backend.text,
-            seconds=round(link.age, 6),
-            exchanges=link.exchanges,
-            bytes_to_backend=link.to_backend.bytes,
-            bytes_to_client=link.to_client.bytes,
-            how=link.why,
-        )
+        self.reports.count(link)
+        if self.observers:
+            self.event(
+                "link-closed",
+                link,
+                client=link.client_address,
+                backend=self.backend.text,
+                seconds=round(link.age, 6),
+                exchanges=link.exchanges,
+                bytes_to_backend=link.to_backend.bytes,
+                bytes_to_client=link.to_client.bytes,
+                how=link.why,
+            )
         self.dialler.link_ended(link)
         if not self.links:
             waiting, self._all_gone = self._all_gone, []
@@ -364,7 +412,6 @@ class Proxy:
 class ProxyProtocol(LinkEnd):
     """The client's end of a link."""
 
-    side = Side.CLIENT
     direction = Direction.TO_BACKEND
     proxy: Proxy
 
@@ -372,13 +419,7 @@ class ProxyProtocol(LinkEnd):
         """A client has come."""
         assert self.transport is not None
         self.link = self.proxy.new_link(address_text(self.transport.getPeer()))
-        self.pipe = make_pipe(self.transport, self.proxy.clock, self.link, self, self.proxy.poller)
-        self.link.begin(self.pipe)
-
-    def hung_up(self) -> None:
-        """The client has reset the connection: nobody waits for anything any more."""
-        transport: Any = self.transport
-        transport.connectionLost(Failure(ConnectionLost()))
+        self.link.begin(self.make_pipe(self.proxy.poller))
 
 
 class ProxyFactory(Factory):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred, maybeDeferred
 from twisted.internet.endpoints import AdoptedStreamServerEndpoint
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
+from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from txvaurien.accepting import Accepting, accepts_itself
 from txvaurien.addresses import parse_listen
 from txvaurien.errors import ConfigError, ListenError
 from txvaurien.gate import Gate
@@ -108,17 +109,27 @@ class ProxyService(Service):
 
     :param listen: an address as users write it (``localhost:8000``, port 0 for
         any), or a server endpoint.
+    :param places: where a user has said ``proxy`` and ``backend``, for errors.
     """
 
-    def __init__(self, proxy: Proxy, listen: str | IStreamServerEndpoint, *, backlog: int = BACKLOG) -> None:
+    def __init__(
+        self,
+        proxy: Proxy,
+        listen: str | IStreamServerEndpoint,
+        *,
+        backlog: int = BACKLOG,
+        places: Mapping[str, str] | None = None,
+    ) -> None:
         self.proxy = proxy
+        self._places = {"proxy": "--proxy", "backend": "--backend", **(places or {})}
         #: Where it is to listen, as users write it.
         self.listen = text = listen if isinstance(listen, str) else "the endpoint"
         endpoint: Any = (
             parse_listen(listen).endpoint(proxy.reactor, backlog) if isinstance(listen, str) else listen
         )
+        self._serving = ProxyFactory.serving(proxy)
         self._inherited = isinstance(endpoint, AdoptedStreamServerEndpoint)
-        self._listener = Listener(endpoint, text, "--proxy", listens=self._listens)
+        self._listener = Listener(endpoint, text, self._places["proxy"], listens=self._listens)
 
     @property
     def port(self) -> int | None:
@@ -131,20 +142,28 @@ class ProxyService(Service):
         :raises ListenError: nothing can listen there, and it is known at once.
         :raises ConfigError: the backend is where the proxy itself listens.
         """
-        self._listener.start(ProxyFactory.serving(self.proxy))
+        self._listener.start(self._serving)
         Service.startService(self)
 
     def _listens(self, listening: Any) -> None:
         try:
-            refuse_itself(listening.getHost(), self.proxy.backend, "--backend")
+            self._check_backend(listening.getHost())
         except ConfigError:
             ensureDeferred(self._listener.stop())
             raise
         # What stdio: gives is no port.
         if IListeningPort.providedBy(listening):
+            if self.proxy.poller is not None and accepts_itself(listening, self._serving):
+                Accepting(listening, self.proxy.clock, self.proxy.welcome)
             self.proxy.gate = Gate(
                 listening, self.proxy.clock, inherited=self._inherited, explain=self._listener.explain
             )
+
+    def _check_backend(self, address: IAddress) -> None:
+        proxy, where = self.proxy, self._places["backend"]
+        refuse_itself(address, proxy.backend, where)
+        if proxy.reach is not None:
+            proxy.reach.check_circle(proxy, address, proxy.backend, where)
 
     def stopService(self) -> Deferred[None]:
         """Stop listening, and end all actions and links; fires when that is done."""

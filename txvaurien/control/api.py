@@ -4,9 +4,11 @@
   ``/proxies/{name}`` everything of `txvaurien.control.proxy`.
 - ``/behavior``, ``/backend``, ``/plan``, ``/rules``, ``/actions``, ``/links``, ``/scenario``: the same
   for the main proxy, the one that the process was started for, or the only one.
-- ``GET /behaviors``: ``{"behaviors": ["abort", ...], "options": {...}, "help": {...}, "kinds": [...]}``.
-- ``POST /reset``: the panic stop; every fault is gone, and every proxy enabled, when it answers.
-- ``/journal``: `txvaurien.control.journal`.
+- ``GET /behaviors``, ``/protocols``, ``/toxics``, ``/health``: see `txvaurien.control.listings`.
+- ``GET /openapi.json``: see `txvaurien.control.openapi`.
+- ``POST /reset``: the panic stop; every fault is gone, and every proxy enabled, when it answers (204).
+- ``GET /metrics``: `txvaurien.control.metrics`.
+- ``/journal``, ``/events``: `txvaurien.control.journal`, `txvaurien.control.events`.
 """
 
 from __future__ import annotations
@@ -16,13 +18,16 @@ from typing import Any
 from klein.resource import KleinResource
 from twisted.web.iweb import IRequest
 
-from txvaurien.actions import ACTIONS
-from txvaurien.control.app import OK, mounted, new_app, say
+from txvaurien.control import listings
+from txvaurien.control.app import mounted, new_app, say
+from txvaurien.control.events import EventsApi
 from txvaurien.control.journal import JournalApi
-from txvaurien.control.plans import describe_kinds, describe_options
+from txvaurien.control.metrics import MetricsApi
 from txvaurien.control.proxy import ProxyApi
+from txvaurien.control.toxiproxy import OneProxyApi, ToxiproxyApi, is_toxiproxys
 from txvaurien.journal import Journal
-from txvaurien.proxies import NoProxy, Proxies
+from txvaurien.metrics.watcher import Metrics
+from txvaurien.proxies import Proxies
 
 
 class ControlApi:
@@ -30,18 +35,29 @@ class ControlApi:
 
     :param proxies: what can be named is in their registry; nothing is ever loaded for a request.
     :param journal: what is recorded of them.
+    :param secured: whether every request has to show a token.
+    :param metrics: what is measured of them; by default that is begun now.
     """
 
     app = new_app()
 
-    def __init__(self, proxies: Proxies, journal: Journal) -> None:
+    def __init__(
+        self, proxies: Proxies, journal: Journal, *, secured: bool = False, metrics: Metrics | None = None
+    ) -> None:
         self._proxies = proxies
-        self._registry = proxies.registry
         self._journal = JournalApi(journal).resource()
+        self._events = EventsApi(journal, proxies.reactor)
+        self._metrics = MetricsApi(metrics or Metrics.of(proxies, journal))
+        self._secured = secured
+        self._began = proxies.reactor.seconds()
 
     def resource(self) -> KleinResource:
         """The root of its resource tree, which has to stand behind a `Guard`."""
         return self.app.resource()
+
+    def stop(self) -> None:
+        """End what goes on until somebody ends it: the streams of events."""
+        self._events.stop()
 
     @app.route("/actions", branch=True)
     @app.route("/backend", branch=True)
@@ -50,42 +66,79 @@ class ControlApi:
     @app.route("/plan", branch=True)
     @app.route("/rules", branch=True)
     @app.route("/scenario", branch=True)
-    @app.route("/toxics", branch=True)
     def of_main(self, request: Any) -> KleinResource:
         """What concerns the main proxy; see `txvaurien.control.proxy`."""
         request.postpath.insert(0, request.prepath.pop())
         return ProxyApi(self._proxies.main).resource()
 
+    @app.route("/populate", branch=True)
+    @app.route("/proxies", branch=True)
+    @app.route("/version", branch=True)
+    def toxiproxy(self, request: Any) -> KleinResource:
+        """What concerns no single proxy, as in Toxiproxy; see `txvaurien.control.toxiproxy`."""
+        request.postpath.insert(0, request.prepath.pop())
+        return ToxiproxyApi(self._proxies).resource()
+
     @app.route("/proxies/<name>", branch=True)
-    def of_proxy(self, request: IRequest, name: str) -> KleinResource:
-        """What concerns one proxy; see `txvaurien.control.proxy`."""
+    def of_proxy(self, request: Any, name: str) -> KleinResource:
+        """What concerns one proxy; see `txvaurien.control.toxiproxy` and `txvaurien.control.proxy`."""
+        # For Klein a name ends at its %2F.
+        name = request.prepath[-1].decode()
+        if is_toxiproxys(request):
+            return mounted(request, OneProxyApi(self._proxies, name).resource())
         return mounted(request, ProxyApi(self._proxies.get(name)).resource())
+
+    @app.route("/toxics", branch=True)
+    def toxics(self, request: Any) -> bytes | KleinResource:
+        """The toxics of the main proxy, and all types that there are, with their attributes.
+
+        Below it they are as in Toxiproxy; see `txvaurien.control.toxics`.
+        """
+        if request.method in (b"GET", b"HEAD") and not any(request.postpath):
+            return say(request, listings.list_toxics(self._proxies))
+        return self.of_main(request)
 
     @app.route("/behaviors", methods=["GET"])
     def list_behaviors(self, request: IRequest) -> bytes:
         """What can be set, and with which options: behaviors, toxics, actions, and kinds of errors."""
-        try:
-            kinds = describe_kinds(self._proxies.main.proxy.protocol)
-        except NoProxy:
-            kinds = []
-        return say(
-            request,
-            {
-                "behaviors": sorted(self._registry.behaviors),
-                **describe_options(self._registry.behaviors),
-                "kinds": kinds,
-                "toxics": describe_options(self._registry.toxics),
-                "actions": describe_options(ACTIONS),
-            },
-        )
+        return say(request, listings.list_behaviors(self._proxies))
+
+    @app.route("/protocols", methods=["GET"])
+    def list_protocols(self, request: IRequest) -> bytes:
+        """The protocols that there are, their options, and the errors that each can say."""
+        return say(request, listings.list_protocols(self._proxies.registry))
+
+    @app.route("/openapi.json", methods=["GET"])
+    def openapi(self, request: IRequest) -> bytes:
+        """This API as an OpenAPI 3.1 document, with all that can be named here and its options."""
+        # Few ask for it, and it takes a moment to import.
+        from txvaurien.control.openapi import document
+
+        return say(request, document(self._proxies.registry, secured=self._secured))
+
+    @app.route("/health", methods=["GET"])
+    def health(self, request: IRequest) -> bytes:
+        """Whether the control server works, its version, how many proxies there are, and since when."""
+        return say(request, listings.health(self._proxies, self._proxies.reactor.seconds() - self._began))
 
     @app.route("/reset", methods=["POST"])
     async def reset(self, request: IRequest) -> bytes:
-        """Remove every fault: mixes, rules, toxics, actions and scenarios."""
+        """Remove every fault: mixes, rules, toxics, actions and scenarios; enable every proxy. 204."""
         await self._proxies.reset()
-        return say(request, OK)
+        request.setResponseCode(204)
+        return b""
+
+    @app.route("/metrics", branch=True)
+    def metrics(self, request: IRequest) -> KleinResource:
+        """See `txvaurien.control.metrics`."""
+        return mounted(request, self._metrics.resource())
 
     @app.route("/journal", branch=True)
     def journal(self, request: IRequest) -> KleinResource:
         """See `txvaurien.control.journal`."""
         return mounted(request, self._journal)
+
+    @app.route("/events", branch=True)
+    def events(self, request: IRequest) -> KleinResource:
+        """See `txvaurien.control.events`."""
+        return mounted(request, self._events.resource())

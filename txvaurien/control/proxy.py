@@ -8,6 +8,8 @@ know the first of them:
   ``{"mix": [{"percent": 5, "name": "error", "options": {...}}]}``. POST does the same.
 - ``GET /backend``, ``PUT /backend``: ``{"backend": "localhost:6379"}``; ``"cut": true`` ends standing links.
 - ``GET /plan``, ``PUT /plan``: ``{"mix": [...], "rules": [...], "toxics": [...], "seed": 7}``, at once.
+- ``POST /passed``: note from now on which requests come. ``GET /passed?verb=SET&target=user:*``: how many
+  of them came, ``{"count": 3, "missed": 0}``.
 - ``POST /reset``: the panic stop of this proxy (that of the root is for all).
 - ``/rules``, ``/toxics``, ``/actions``, ``/links``, ``/scenario``: see their modules.
 """
@@ -16,16 +18,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 from klein.resource import KleinResource
+from msgspec import Meta
 from twisted.logger import Logger
 from twisted.web.iweb import IRequest
 
 from txvaurien.addresses import parse_backend
+from txvaurien.allowed import check_asked
 from txvaurien.control.actions import ActionsApi
 from txvaurien.control.answers import Problem, Refused
-from txvaurien.control.app import OK, body_of, mounted, new_app, say
+from txvaurien.control.app import OK, body_of, mounted, new_app, query_of, say
 from txvaurien.control.links import LinksApi
 from txvaurien.control.plans import PlanReader, describe_mix
 from txvaurien.control.rules import RulesApi
@@ -34,8 +38,19 @@ from txvaurien.control.toxics import ToxicsApi
 from txvaurien.errors import ConfigError
 from txvaurien.faults import describe_plan
 from txvaurien.member import Member
+from txvaurien.options import Declared
+from txvaurien.passed import note_passed, passed_of
 
 _BACKEND_FIELDS = ("backend", "cut")
+
+
+class RequestKind(Declared, frozen=True, kw_only=True):
+    """Which requests are counted."""
+
+    name: ClassVar[str] = "GET"
+
+    verb: Annotated[str, Meta(description="only this verb")] = ""
+    target: Annotated[str, Meta(description="only what is asked of such targets, a glob")] = ""
 
 
 class ProxyApi:
@@ -55,7 +70,7 @@ class ProxyApi:
 
     @app.route("/behavior", methods=["GET"])
     def get_behavior(self, request: IRequest) -> bytes:
-        """What the proxy does now."""
+        """The mix: the behaviors that the proxy has now."""
         return say(request, {**describe_mix(self._proxy.plan), "seed": self._proxy.seed})
 
     @app.route("/behavior", methods=["PUT", "POST"])
@@ -83,6 +98,7 @@ class ProxyApi:
         """Connect elsewhere from now on. Standing links stay where they are, unless ``cut`` is true."""
         said = body_of(request)
         address, cut = _backend_fields(said)
+        check_asked(address, "backend")
         backend = parse_backend(address, "backend")
         await backend.look_up(self._proxy.reactor, "backend")
         self._proxy.set_backend(backend, cut=cut)
@@ -98,9 +114,21 @@ class ProxyApi:
     @app.route("/plan", methods=["PUT"])
     async def set_plan(self, request: IRequest) -> bytes:
         """Another plan, whole; where something is wrong, nothing has changed."""
-        self._proxy.set_plan(self._reader.plan(body_of(request), self._proxy.plan))
+        self._proxy.set_plan(self._reader.plan(body_of(request, empty=False), self._proxy.plan))
         await self._proxy.settled()
         return say(request, OK)
+
+    @app.route("/passed", methods=["POST"])
+    def note_passed(self, request: IRequest) -> bytes:
+        """Begin to note which requests come."""
+        note_passed(self._proxy)
+        return say(request, OK)
+
+    @app.route("/passed", methods=["GET"])
+    def count_passed(self, request: IRequest) -> bytes:
+        """How many came of a kind, and how many could not be remembered."""
+        asked, passed = query_of(request, RequestKind), passed_of(self._proxy)
+        return say(request, {"count": passed.count(asked.verb, asked.target), "missed": passed.missed})
 
     @app.route("/reset", methods=["POST"])
     async def reset(self, request: IRequest) -> bytes:

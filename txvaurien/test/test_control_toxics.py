@@ -21,7 +21,7 @@ class ToxicsTests(FaultCase):
             "attributes": {"latency": 200, "jitter": 0, "distribution": "uniform"},
         }
         self.assertEqual(said, expected)
-        self.assertEqual(self.ask("GET", "/toxics"), [expected])
+        self.assertEqual(self.ask("GET", "/toxics")["toxics"], [expected])
         self.assertEqual(self.ask("GET", "/toxics/latency_downstream"), expected)
         (placed,) = self.proxy.plan.toxics
         self.assertEqual((placed.toxic, placed.direction), (Latency(latency=200), Direction.TO_CLIENT))
@@ -47,7 +47,7 @@ class ToxicsTests(FaultCase):
         self.assertEqual((backend.received, client.received), (b"GET a\n", b""))
         self.ask("DELETE", "/toxics/pause_downstream", status=204)
         self.assertEqual(client.received, b"A\n")
-        self.assertEqual(self.ask("GET", "/toxics"), [])
+        self.assertEqual(self.ask("GET", "/toxics")["toxics"], [])
 
     def test_change(self) -> None:
         """PATCH and POST change what they say, and standing links go on with that."""

@@ -102,7 +102,7 @@ class ResetTests(FaultCase):
         self.ask("POST", "/toxics", {"type": "pause"})
         self.ask("POST", "/actions/kill_idle")
         self.ask("PUT", "/scenario", {"scenario": "at 0: delay for 60s"})
-        self.ask("POST", "/reset")
+        self.ask("POST", "/reset", status=204)
         self.assertEqual(backend.received, b"GET a\n")
         said = self.ask("GET", "/plan")
         self.assertEqual((said["mix"], said["rules"], said["toxics"]), ([], [], []))
