@@ -14,12 +14,14 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from txvaurien.cli import run
-from txvaurien.config import Settings, read, settle
+from txvaurien.commandline import read
+from txvaurien.config import Settings, settle
 from txvaurien.dryrun import dry_run_text
 from txvaurien.endpoints import LOOPBACK
 from txvaurien.errors import ConfigError
 from txvaurien.plugins import Registry
 from txvaurien.printing import show
+from txvaurien.tokens import TOKEN_VARIABLE
 
 GREETING = b"Hello from behind the proxy.\n"
 
@@ -78,7 +80,10 @@ def demo_arguments(arguments: Sequence[str], port: int, registry: Registry) -> l
 def to_try(settings: Settings) -> str:
     """Three commands: what it looks like, how to make it go wrong, what it looks like then."""
     proxy = f"http://{settings.common.proxy}/"
-    control = f"http://{settings.common.http_host}:{settings.common.http_port}/behavior"
+    assert settings.access is not None
+    control = f"{settings.access.url(settings.access.port)}behavior"
+    if settings.access.token:
+        control = f'-H "Authorization: Bearer ${TOKEN_VARIABLE}" {control}'
     if settings.protocol.name == "http":
         fault, look = '{"name": "error", "kind": "503"}', f"curl -i {proxy}"
     else:
@@ -87,7 +92,7 @@ def to_try(settings: Settings) -> str:
         f"A demo backend is running, with the proxy {proxy} in front of it. Try in another terminal:",
         "",
         f"  curl {proxy}",
-        f"  curl -X PUT -d '{fault}' {control}",
+        f"  curl -X PUT --json '{fault}' {control}",
         f"  {look}",
         "",
         "Ctrl-C ends it.",

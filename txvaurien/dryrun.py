@@ -13,6 +13,7 @@ from txvaurien.scenario import dry_run
 
 if TYPE_CHECKING:
     from txvaurien.config import Settings
+    from txvaurien.described import Described
     from txvaurien.plan import PlacedToxic, Plan
 
 #: The options that bound something; times are in seconds.
@@ -20,38 +21,59 @@ _LIMITS = ("timeout", "idle_timeout", "pool_max_size", "pool_timeout", "max_acti
 
 
 def dry_run_text(settings: Settings) -> str:
-    """What listens where, the plan in the order in which it is asked, and the times of the scenario."""
-    seed = "drawn at the start" if settings.plan.seed is None else str(settings.plan.seed)
-    lines = [
-        f"{_proxy_words(settings)}: protocol {settings.protocol.name}, seed {seed}",
-        *_process_lines(settings),
-        *plan_lines(settings.plan),
-    ]
-    if settings.scenario is not None:
-        lines += [f"scenario {settings.scenario.where}:", dry_run(settings.scenario).rstrip()]
+    """What listens where, plans in the order in which they are asked, and the times of scenarios."""
+    main, others = settings.described[: settings.has_main], settings.others
+    lines = [*(_proxy_words(each, "proxy") for each in main), *_process_lines(settings)]
+    for each in main:
+        lines += _lines_of(each)
+    for each in others:
+        lines += [_proxy_words(each, f"proxy {each.name}"), *_lines_of(each)]
     return "\n".join([*lines, *(f"warning: {each}" for each in settings.warnings)])
 
 
-def _proxy_words(settings: Settings) -> str:
-    if settings.common.no_proxy:
-        return "no proxy"
-    workers = settings.common.workers
-    shared = f" in {workers} processes" if workers > 1 else ""
-    return f"proxy on {settings.listen.text} for {settings.backend.text}{shared}"
+def _proxy_words(described: Described, what: str) -> str:
+    definition = described.definition
+    seed = "drawn at the start" if definition.plan.seed is None else str(definition.plan.seed)
+    shared = f" in {definition.workers} processes" if definition.workers > 1 else ""
+    where = f"{what} on {definition.listen.text} for {definition.backend.text}{shared}"
+    off = "" if definition.enabled else ", disabled"
+    return f"{where}: protocol {definition.protocol.name}, seed {seed}{off}"
 
 
 def _process_lines(settings: Settings) -> Iterator[str]:
-    """A line each for the control server, the journal and the limits."""
+    """A line each for the control server and the journal, and for a proxy that there is not."""
     common = settings.common
-    host = f"[{common.http_host}]" if ":" in common.http_host else common.http_host
-    yield f"control on http://{host}:{common.http_port}/" if settings.control else "no control server"
+    if not settings.described:
+        yield "no proxy"
+    yield from _control_lines(settings)
     if common.journal is None:
         yield "no journal file"
     else:
         size = f"a new file after {common.journal_size} bytes" if common.journal_size else "one file"
         yield f"journal {common.journal}: {size}, {common.journal_keep} older ones kept"
-    limits = (f"{name.replace('_', '-')} {_limit(getattr(common, name))}" for name in _LIMITS)
-    yield f"limits: {', '.join(limits)}"
+
+
+def _control_lines(settings: Settings) -> Iterator[str]:
+    access = settings.access
+    if access is None:
+        yield "no control server"
+        return
+    token = ", with a token" if access.token else ""
+    yield f"control on {access.url(access.port)}{token}"
+    if settings.allow_backend:
+        allowed = ", ".join(pattern.text for pattern in settings.allow_backend)
+        yield f"backends that it may set: {allowed}"
+
+
+def _lines_of(described: Described) -> Iterator[str]:
+    """The limits of a proxy, its plan and its scenario."""
+    limits = described.definition.limits
+    said = (f"{name.replace('_', '-')} {_limit(getattr(limits, name))}" for name in _LIMITS)
+    yield f"limits: {', '.join(said)}"
+    yield from plan_lines(described.definition.plan)
+    if described.scenario is not None:
+        yield f"scenario {described.scenario.where}:"
+        yield dry_run(described.scenario).rstrip()
 
 
 def _limit(value: float | None) -> str:

@@ -25,7 +25,7 @@ from txvaurien.plugins import Registry
 #: Options that only the command line has: their names and help texts.
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
-        "config": "an INI file with options; the command line beats it",
+        "config": "a file with options, or with proxies in Toxiproxy's JSON; the command line beats it",
         "demo": "start a small HTTP server as backend and show what to try",
         "dry-run": "show what would happen, and start nothing",
         "help": "show this text and exit",
@@ -37,14 +37,16 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
 _BARE_COMMANDS = frozenset({"demo", "dry-run", "help", "version"})
 #: Each of them adds one more, where of all others the last one counts.
 REPEATABLE = frozenset({"rule", "toxic"})
+#: Of them, too, all count: they are joined to one list.
+JOINED = frozenset({"allow-backend", "http-allow-host"})
 #: The groups of plug-ins whose options are flags.
 _WITH_FLAGS = ("protocols", "behaviors")
 
 
-class Common(Limits, frozen=True, kw_only=True):
-    """The options that do not belong to a protocol or a behavior."""
+class OfProxy(Limits, frozen=True, kw_only=True):
+    """The options that one proxy has, whatever its protocol and its behaviors."""
 
-    name: ClassVar[str] = "vaurien"
+    name: ClassVar[str] = "proxy"
 
     proxy: Annotated[str, Meta(description="where to listen")] = "localhost:8000"
     backend: Annotated[str, Meta(description="where the service is")] = "localhost:80"
@@ -54,7 +56,6 @@ class Common(Limits, frozen=True, kw_only=True):
     workers: Annotated[
         int, Meta(ge=1, le=64, description="processes that share the work; links are spread over them")
     ] = 1
-    no_proxy: Annotated[bool, Meta(description="start the control server and no proxy")] = False
 
     protocol: Annotated[str, Meta(description="what the service speaks")] = "tcp"
     behavior: Annotated[
@@ -62,6 +63,16 @@ class Common(Limits, frozen=True, kw_only=True):
     ] = "dummy"
     seed: Annotated[int, Meta(description="repeats a run; drawn and logged if not given")] | None = None
     scenario: Annotated[str, Meta(description="a file that says what goes wrong when")] | None = None
+
+
+class Common(OfProxy, frozen=True, kw_only=True):
+    """The options that do not belong to a protocol or a behavior."""
+
+    name: ClassVar[str] = "vaurien"
+
+    no_proxy: Annotated[
+        bool, Meta(description="start the control server, and no proxy but those that a file describes")
+    ] = False
 
     busy_poll: Annotated[
         int,
@@ -76,6 +87,37 @@ class Common(Limits, frozen=True, kw_only=True):
     http: Annotated[bool, Meta(description="start the control server")] = False
     http_host: Annotated[str, Meta(description="where the control server listens")] = "localhost"
     http_port: Annotated[int, Meta(ge=0, le=65535, description="its port; 0 for any that is free")] = 8080
+    http_endpoint: (
+        Annotated[
+            str,
+            Meta(
+                description="an endpoint string in place of host and port, such as"
+                " ssl:8443:interface=127.0.0.1:privateKey=key.pem:certKey=cert.pem"
+            ),
+        ]
+        | None
+    ) = None
+    http_allow_host: Annotated[
+        str, Meta(description="further names under which it may be asked, with commas; repeatable")
+    ] = ""
+    http_token: (
+        Annotated[
+            str,
+            Meta(
+                description="what has to be shown to it; needed where other machines can reach it;"
+                " VAURIEN_TOKEN in the environment is the same, and is not seen in ps"
+            ),
+        ]
+        | None
+    ) = None
+    http_token_file: Annotated[str, Meta(description="a file with that token")] | None = None
+    allow_backend: Annotated[
+        str,
+        Meta(
+            description="where it may point a proxy at, with commas: localhost:*, 10.0.0.0/8:6379,"
+            " *.example.org:443, unix:/run/*; repeatable (default: anywhere)"
+        ),
+    ] = ""
 
     journal: (
         Annotated[str, Meta(description="a file that gets a line for everything that happens")] | None
@@ -84,6 +126,22 @@ class Common(Limits, frozen=True, kw_only=True):
         int, Meta(ge=0, description="bytes after which that file is put aside; 0 for never")
     ] = MAX_SIZE
     journal_keep: Annotated[int, Meta(ge=0, description="how many of those are kept")] = KEEP
+
+    metrics: Annotated[
+        bool,
+        Meta(
+            description="note every exchange for GET /metrics and StatsD: its verb, its status, its times;"
+            " some 2 microseconds each. All else that is counted is shown without"
+        ),
+    ] = False
+    statsd: (
+        Annotated[
+            str,
+            Meta(description="host:port that is sent the metrics every 5 seconds, in StatsD's form (UDP)"),
+        ]
+        | None
+    ) = None
+    statsd_prefix: Annotated[str, Meta(description="what their names begin with there")] = "vaurien"
 
     log_level: Annotated[
         Literal["critical", "error", "warning", "info", "debug"], Meta(description="what is logged at least")

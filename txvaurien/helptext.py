@@ -20,7 +20,9 @@ GROUPS: Sequence[tuple[str, tuple[str, ...]]] = (
     ("What goes wrong", ("protocol", "behavior", "rule", "toxic", "scenario", "seed", "max-active-faults")),
     ("Limits", ("timeout", "idle-timeout", "pool-max-size", "pool-timeout", "on-desync")),
     ("Speed", ("workers", "busy-poll")),
-    ("Live control", ("http", "http-host", "http-port")),
+    ("Live control", ("http", "http-host", "http-port", "http-endpoint")),
+    ("Access", ("http-token", "http-token-file", "http-allow-host", "allow-backend")),
+    ("Metrics", ("metrics", "statsd", "statsd-prefix")),
     ("Log", ("log-level", "log-output", "journal", "journal-size", "journal-keep")),
 )
 
@@ -36,7 +38,8 @@ _ADDRESSES = (
     "tls:host:465. Times are seconds, or have a unit: 500ms, 1m30s. An option that is off is switched off "
     "again with `off`. An option without a value here stands for true; --http=false takes it back. In an "
     "INI file all of them stand in [vaurien], those of a behavior or protocol also in [behavior:NAME] or "
-    "[protocol:NAME] by their last part; a rule or a toxic has a section [rule:NAME] or [toxic:NAME]."
+    "[protocol:NAME] by their last part; a rule or a toxic has a section [rule:NAME] or [toxic:NAME], and "
+    "each further proxy [proxy:NAME]. At SIGHUP the file is read again, and what differs is changed."
 )
 _RULE = (
     "A rule (--rule 'BEHAVIOR FIELD=VALUE ...') has the options of its behavior, by their last part, and "
@@ -128,8 +131,8 @@ def _entry(prefix: str, option: Option, choices: Sequence[str] = ()) -> tuple[st
 
 def _metavar(option: Option) -> str:
     special = {"proxy": "ADDRESS", "backend": "ADDRESS", "protocol": "NAME", "behavior": "NAME"}
-    special |= {"scenario": "FILE", "journal": "FILE", "log_output": "FILE"}
-    nouns = {"bool": "true|false", "int": "N", "float": "NUMBER"}
+    special |= {"scenario": "FILE", "journal": "FILE", "log_output": "FILE", "http_token_file": "FILE"}
+    nouns = {"bool": "true|false", "int": "N", "float": "NUMBER", "dict": "A=B,C=D"}
     fallback = "NAME" if option.choices else "TEXT"
     return special.get(option.attribute) or nouns.get(option.kind, fallback)
 
@@ -147,6 +150,8 @@ def _number(number: float) -> str:
 
 
 def _default(option: Option) -> str:
+    if option.kind == "dict":
+        return ""
     if option.default is None:
         return "" if option.attribute == "seed" else "default: off"
     if option.kind == "bool":

@@ -18,6 +18,7 @@ from iniconfig import IniConfig, ParseError
 
 from txvaurien.errors import ConfigError
 from txvaurien.flags import normal
+from txvaurien.proxyobjects import ProxyObject
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{(?P<name>[^}]*)(?P<end>\}?)")
 #: What begins like this was meant to be a line of its own.
@@ -36,6 +37,11 @@ class Line:
     value: str
     where: str
 
+    @property
+    def file(self) -> str:
+        """The file in which it stands."""
+        return self.where.rsplit(":", 2)[0]
+
 
 @dataclass(frozen=True)
 class Section:
@@ -47,10 +53,14 @@ class Section:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file and those it extends say; of two lines for one option the later counts."""
+    """What a file and those it extends say; of two lines for one option the later counts.
+
+    :param proxies: those of a file that is no INI file, but JSON.
+    """
 
     sections: tuple[Section, ...] = ()
     lines: tuple[Line, ...] = ()
+    proxies: tuple[ProxyObject, ...] = ()
 
 
 def read_ini(
@@ -59,17 +69,19 @@ def read_ini(
     *,
     where: str = "--config",
     above: tuple[str, ...] = (),
+    text: str | None = None,
 ) -> Contents:
     """Read the file at `path`, and what it extends.
 
     :param where: the place that named it, for errors.
     :param above: the real paths of the files that led here.
+    :param text: what it says, if that has been read already.
     :raises ConfigError: it cannot be read, or is no INI file, or extends itself.
     """
     real = os.path.realpath(path)
     if real in above:
         raise ConfigError(where, f"{path!r} extends itself", "take this file out of the circle")
-    own = _own_contents(path, environ, where)
+    own = _own_contents(path, environ, read_text(path, where) if text is None else text)
     bases = [
         read_ini(os.path.join(os.path.dirname(path), name), environ, where=line.where, above=(*above, real))
         for line in own.lines
@@ -102,8 +114,8 @@ def _joined(parts: list[Contents]) -> Contents:
     )
 
 
-def _own_contents(path: str, environ: Mapping[str, str], where: str) -> Contents:
-    parsed = _parse(path, where)
+def _own_contents(path: str, environ: Mapping[str, str], text: str) -> Contents:
+    parsed = _parse(path, text)
     sections = tuple(Section(each.name, f"{path}:{parsed.lineof(each.name)}") for each in parsed)
     lines: dict[tuple[str, str], Line] = {}
     for section in parsed:
@@ -116,8 +128,7 @@ def _own_contents(path: str, environ: Mapping[str, str], where: str) -> Contents
     return Contents(sections, tuple(lines.values()))
 
 
-def _parse(path: str, where: str) -> IniConfig:
-    text = _text(path, where)
+def _parse(path: str, text: str) -> IniConfig:
     for number, line in enumerate(text.splitlines(), 1):
         if _INDENTED.match(line):
             what = "this line is indented, so it would go on with the value before it"
@@ -140,7 +151,7 @@ def _not_ini(path: str, lines: list[str], error: ParseError) -> ConfigError:
         return ConfigError(f"{place}: {name}", "it is set twice", f"the other is {other}: {name}")
     kind = name[1:].partition(":")[0]
     instead = "put the lines of both into one"
-    if kind in ("rule", "toxic"):
+    if kind in ("rule", "toxic", "proxy"):
         instead = f"call one of them otherwise ([{kind}:NAME])"
     return ConfigError(place, f"there is a section {name} already, at {other}", instead)
 
@@ -153,7 +164,12 @@ def _name(line: str) -> str:
     return re.split("[=:]", text)[0].rstrip()
 
 
-def _text(path: str, where: str) -> str:
+def read_text(path: str, where: str) -> str:
+    """What a file says.
+
+    :param where: the place that named it.
+    :raises ConfigError: it cannot be read, or is not UTF-8.
+    """
     try:
         with open(path, "rb") as stream:
             raw = stream.read()

@@ -74,7 +74,7 @@ class Option:
 
     @property
     def kind(self) -> str:
-        """``bool``, ``int``, ``float`` or ``str``."""
+        """``bool``, ``int``, ``float`` or ``str``; ``dict`` for texts by name."""
         return str(_plain(self.type).__name__)
 
     @property
@@ -83,6 +83,7 @@ class Option:
         if self.choices:
             return "one of: " + ", ".join(self.choices)
         noun = {"bool": "true or false", "int": "a whole number", "float": "a number"}
+        noun["dict"] = "pairs such as a=b,c=d, each name once"
         words = noun.get(self.kind, "a text")
         if self.minimum is not None and self.maximum is not None:
             words += f" from {_bound(self.minimum)} to {_bound(self.maximum)}"
@@ -131,12 +132,16 @@ def build(
                 of=f"{declared.name!r}",
             )
         chosen[option.attribute] = convert(option, value, where=f"{where}{name}", text=text)
-    return declared(**chosen)
+    try:
+        return declared(**chosen)
+    except ConfigError as error:
+        # What more than its type says against a value.
+        raise error.at(f"{where}{error.where}") from None
 
 
 def convert(option: Option, value: object, *, where: str, text: bool = False) -> object:
     """Check one value, and convert it if it is a text."""
-    meant = _meant(option, value, text) if isinstance(value, str) else value
+    meant = _meant(option, value, text) if isinstance(value, str) else _number(option, value)
     try:
         converted: object = msgspec.convert(meant, option.type, strict=not text)
     except msgspec.ValidationError:
@@ -153,9 +158,18 @@ def _meant(option: Option, value: str, text: bool) -> object:
     if option.unit:
         seconds = seconds_of(value) if text else seconds_with_unit(value)
         return value if seconds is None else _whole(seconds) if option.kind == "int" else seconds
+    if option.kind == "dict":
+        return _pairs(value)
     if text and option.kind == "bool":
         return _boolean(value)
     return _POINT.sub(r"\g<sign>0.", value, count=1) if text and option.kind == "float" else value
+
+
+def _number(option: Option, value: object) -> object:
+    """A whole number may be written as 5.0: for JSON that is the same, and some clients write all so."""
+    if isinstance(value, float) and option.kind == "int" and value.is_integer():
+        return int(value)
+    return value
 
 
 def _whole(seconds: float) -> float | int:
@@ -169,8 +183,9 @@ def unknown(what: str, name: str, choices: Iterable[str], *, where: str = "", of
     guess = f" (did you mean {near[0]!r}?)" if near else ""
     of = f" of {of}" if of else ""
     choice = ", ".join(names) if names else "none"
+    several = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
     return ConfigError(
-        where.rstrip(": "), f"there is no {what} {name!r}{guess}", f"the {what}s{of} are: {choice}"
+        where.rstrip(": "), f"there is no {what} {name!r}{guess}", f"the {several}{of} are: {choice}"
     )
 
 
@@ -196,6 +211,13 @@ def _boolean(value: str) -> object:
     return False if lowered in _FALSE else value
 
 
+def _pairs(value: str) -> object:
+    """``a=b,c=d`` as a dictionary; the text itself if it is no such list, or says something twice."""
+    parts = [part.partition("=") for part in re.split(r"[,\s]+", value) if part]
+    found = {name: meant for name, equals, meant in parts if equals}
+    return found if len(found) == len(parts) else value
+
+
 def _option(field: msgspec.structs.FieldInfo) -> Option:
     base, metas = _unpack(field.type)
     choices: tuple[str, ...] = ()
@@ -204,7 +226,7 @@ def _option(field: msgspec.structs.FieldInfo) -> Option:
     return Option(
         attribute=field.name,
         type=field.type,
-        default=field.default,
+        default=field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory(),
         help=next((meta.description for meta in metas if meta.description), ""),
         choices=choices,
         minimum=next((meta.ge for meta in metas if meta.ge is not None), None),

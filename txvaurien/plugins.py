@@ -30,6 +30,9 @@ from txvaurien.vocabulary import COUNTS
 
 log = Logger()
 
+#: What the section of a rule or of a toxic has beside its fields: whose it is.
+_PROXY = "proxy"
+
 #: What a toxic has beside its attributes.
 TOXIC_FIELDS = frozenset({"type", "name", "stream", "toxicity", "attributes"})
 
@@ -169,8 +172,8 @@ class _Kind:
 
 _KINDS: Mapping[str, _Kind] = {
     "protocols": _Kind(WireProtocol, IWireProtocol),
-    "behaviors": _Kind(Behavior, IBehavior, RULE_FIELDS | set(COUNTS)),
-    "toxics": _Kind(Toxic, IToxic, TOXIC_FIELDS),
+    "behaviors": _Kind(Behavior, IBehavior, RULE_FIELDS | set(COUNTS) | {_PROXY}),
+    "toxics": _Kind(Toxic, IToxic, TOXIC_FIELDS | {_PROXY}),
 }
 
 

@@ -6,7 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from txvaurien.config import CommandLine, Settings, read, settle
+from txvaurien.commandline import CommandLine, read
+from txvaurien.config import Settings, settle
 from txvaurien.errors import ConfigError
 from txvaurien.faults import FaultReader
 from txvaurien.flags import REPEATABLE, Flag, Given, flags_of, normal, prefix_of
@@ -37,7 +38,7 @@ def read_replayed(
     _check_nothing_else(line)
     replay = read_replay(path, lambda name, values: FaultReader(registry, registry.protocol(name, values)))
     given = _given(path, replay, flags_of(registry))
-    return CommandLine(registry, [*given, *line.given]), replay
+    return CommandLine(registry, [*given, *line.given], environ=environ), replay
 
 
 def settle_replayed(line: CommandLine, replay: Replay) -> Settings:
@@ -78,6 +79,11 @@ def _check_nothing_else(line: CommandLine) -> None:
     for section in line.sections:
         what = f"a replay has no {section.kind}s but those of its journal"
         raise ConfigError(section.where, what, "use a file without this section")
+    others = [*(each.where for each in line.proxies), *(each.where for each in line.objects)]
+    if others:
+        raise ConfigError(
+            others[0], "a replay has one proxy, that of its journal", "use a file without others"
+        )
 
 
 def _given(path: str, replay: Replay, flags: Mapping[str, Flag]) -> list[Given]:

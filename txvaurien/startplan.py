@@ -40,6 +40,8 @@ class FaultSection:
     name: str
     where: str
     lines: tuple[Line, ...]
+    #: Which proxies it is for; None where it does not say.
+    proxies: Line | None = None
 
 
 def fault_sections(contents: Contents) -> tuple[FaultSection, ...]:
@@ -58,14 +60,15 @@ def fault_sections(contents: Contents) -> tuple[FaultSection, ...]:
         if kind == "toxic" and "callable" in lines:
             _check_class_only(section, lines)
         else:
-            found[section.name] = FaultSection(kind, name, section.where, tuple(lines.values()))
+            proxies = lines.pop("proxy", None)
+            found[section.name] = FaultSection(kind, name, section.where, tuple(lines.values()), proxies)
     return tuple(found.values())
 
 
 def meant_section(name: str) -> str:
-    """``rule:NAME`` or ``toxic:NAME``, if a section that there is not may be meant for that, else ``""``."""
+    """``rule:NAME`` and the like, if a section that there is not may be meant for that, else ``""``."""
     written, *rest = re.split(r"[\s:._-]+", name.strip(), maxsplit=1)
-    near = difflib.get_close_matches(written.lower(), _KINDS, 1)
+    near = difflib.get_close_matches(written.lower(), (*_KINDS, "proxy"), 1)
     return f"{near[0]}:{rest[0]}" if near and rest and rest[0] else ""
 
 
@@ -94,7 +97,6 @@ def start_plan(
     :param places: where each other option that was given stands, by the name of its flag.
     :raises ConfigError: anything that cannot be.
     """
-    check_defaults(reader, places)
     faults = [(_of_section(each, reader), each.where) for each in sections]
     faults += [(_of_flag(each, reader), each.where) for each in given if each.flag.name in REPEATABLE]
     rules = [(each, where) for each, where in faults if isinstance(each, Rule)]
@@ -180,27 +182,36 @@ def _mix(text: str, reader: FaultReader, places: Mapping[str, str]) -> tuple[Sha
         if name not in reader.registry.behaviors and (name in reader.registry.toxics or name in ACTIONS):
             raise _of_another_kind(name, reader, where)
         behavior = reader.registry.behavior(name, reader.defaults.get(name, {}), where=where)
-        _check_fit(behavior, reader, places, where)
+        misfit = _misfit(behavior, reader, places, where)
+        if misfit is not None:
+            raise misfit
         mix.append(Share(percent, Rule(behavior)))
     return tuple(mix)
 
 
-def check_defaults(reader: FaultReader, places: Mapping[str, str]) -> None:
+def check_defaults(readers: Sequence[FaultReader], places: Mapping[str, str]) -> None:
     """Options of a behavior that is not used yet must do as well, or they would fail when it is.
 
-    :raises ConfigError: they do not fit each other, or the protocol.
+    :param readers: of each proxy; what was set for a behavior need not be for all of them.
+    :raises ConfigError: they do not fit each other, or the protocol of any proxy.
     """
-    for name, values in reader.defaults.items():
+    for name, values in readers[0].defaults.items():
         given = next(
             (place for flag, place in places.items() if flag.startswith(prefix_of("behaviors", name))), ""
         )
-        _check_fit(reader.registry.behavior(name, values), reader, places, given)
+        behavior = readers[0].registry.behavior(name, values)
+        errors = [each for reader in readers if (each := _misfit(behavior, reader, places, given))]
+        if len(errors) == len(readers):
+            raise errors[0]
 
 
-def _check_fit(behavior: Behavior, reader: FaultReader, places: Mapping[str, str], where: str) -> None:
-    """Find out now what a behavior thinks of the protocol, while the place is known."""
+def _misfit(
+    behavior: Behavior, reader: FaultReader, places: Mapping[str, str], where: str
+) -> ConfigError | None:
+    """Find out now what a behavior has against the protocol, while the place is known."""
     try:
         behavior.acts(reader.protocol)
     except ConfigError as error:
         option = f"{prefix_of('behaviors', behavior.name)}{normal(error.where)}"
-        raise error.at(places.get(option, where)) from error
+        return error.at(places.get(option, where))
+    return None

@@ -9,31 +9,34 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred, ensureDeferred
-from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger, globalLogPublisher
 from twisted.python import usage
-from twisted.python.failure import Failure
 
 from txvaurien import __version__
-from txvaurien.config import CommandLine, Settings, read, settle
+from txvaurien.commandline import CommandLine, read
+from txvaurien.config import Settings, settle
 from txvaurien.descriptors import raise_limit
 from txvaurien.errors import ConfigError, ListenError
+from txvaurien.hangupsignal import HangupSignal
 from txvaurien.journal import Journal
 from txvaurien.journalfile import JournalFile
+from txvaurien.knocking import Knocking
 from txvaurien.logs import log_observer
 from txvaurien.member import Member
 from txvaurien.panicsignal import PanicSignal
 from txvaurien.plan import Plan
 from txvaurien.plugins import Registry
 from txvaurien.printing import show
+from txvaurien.processsignal import ProcessSignal
 from txvaurien.proxies import NoProxy, Proxies
-from txvaurien.proxy import Proxy
 
 # Most starts need only some of what follows, and people start one proxy for each test. So the
 # control server (Klein, and the web server below it) and what only some commands do are
 # imported where they are used.
 if TYPE_CHECKING:
     from txvaurien.control.service import ControlService
+    from txvaurien.metrics.watcher import Metrics
+    from txvaurien.reloading import Reloader
 
 #: Names a descriptor that is told when everything listens (`VaurienService`).
 READY_VARIABLE = "VAURIEN_READY_FD"
@@ -113,7 +116,8 @@ class Options(usage.Options):
 class VaurienService(MultiService):
     """The proxies, their journal, a scenario and the control server, as settings want them.
 
-    SIGUSR1 is the panic stop: everything that goes wrong by our doing stops at once.
+    SIGUSR1 is the panic stop: everything that goes wrong by our doing stops at once. At SIGHUP the file
+    with settings is read again, if they come from one.
 
     :param ready: a descriptor; when everything listens ``ready PROXY-PORT CONTROL-PORT`` is
         written to it (0 for what does not listen on TCP) and it is closed.
@@ -126,21 +130,27 @@ class VaurienService(MultiService):
         self.reactor = reactor
         self.journal_file = make_journal_file(settings)
         self.journal = Journal(reactor, file=self.journal_file)
+        self.metrics = make_metrics(self)
         self.proxies = Proxies(
             reactor,
             settings.registry,
             settings.behavior_defaults,
-            [self.journal],
+            [self.journal, *([self.metrics] if self.metrics is not None else [])],
             log_level=settings.common.log_level,
+            allow_backend=settings.allow_backend,
         )
         self.control_service: ControlService | None = None
         self._ready = ready
-        self._trying: list[Deferred[Any]] = []
-        self._panic = PanicSignal(reactor, self._on_panic)
+        self._knocking = Knocking()
+        self._signals: list[ProcessSignal] = [PanicSignal(reactor, self._on_panic)]
+        if settings.source is not None:
+            self._signals.append(HangupSignal(reactor, self._make_reloader))
         for definition in settings.definitions:
             definition.backend.resolve(definition.places.get("backend", "--backend"))
-            self.proxies.put(definition, main=definition.name == settings.name)
+            self.proxies.put(definition, main=settings.has_main and definition.name == settings.name)
         MultiService.addService(self, self.proxies)
+        if self.metrics is not None and settings.common.statsd is not None:
+            MultiService.addService(self, make_statsd(self.metrics, settings, reactor))
         if settings.control:
             self.control_service = make_control(self)
             MultiService.addService(self, self.control_service)
@@ -161,14 +171,25 @@ class VaurienService(MultiService):
         """
         self._begin_journal()
         MultiService.startService(self)
-        self._panic.install()
+        for each in self._signals:
+            each.install()
         self._announce()
         # Not before the reactor runs: whoever waits for it may send SIGTERM at once.
         self.reactor.callWhenRunning(lambda: ensureDeferred(self._when_ready()))
         for member in self.proxies:
-            self._try_backend(member)
-        if self.settings.scenario is not None:
-            ensureDeferred(self.proxies.main.playing.play(self.settings.scenario))
+            self._knocking.knock(member.proxy)
+        for described in self.settings.described:
+            if described.scenario is not None:
+                ensureDeferred(self.proxies.get(described.name).playing.play(described.scenario))
+
+    def _make_reloader(self) -> Reloader:
+        from txvaurien.reloading import Reloader
+
+        return Reloader(self.settings, self.proxies, self._welcome)
+
+    def _welcome(self, member: Member) -> None:
+        announce(member)
+        self._knocking.knock(member.proxy)
 
     def _begin_journal(self) -> None:
         if self.journal_file is not None:
@@ -182,10 +203,10 @@ class VaurienService(MultiService):
         return ensureDeferred(self._stop())
 
     async def _stop(self) -> None:
-        self._panic.remove()
+        for each in self._signals:
+            each.remove()
         stopped: Deferred[Any] = MultiService.stopService(self)
-        for trying in list(self._trying):
-            trying.cancel()
+        self._knocking.stop()
         await stopped
         if self.journal_file is not None:
             await self.journal_file.stop(self.reactor)
@@ -202,11 +223,8 @@ class VaurienService(MultiService):
         for member in self.proxies:
             announce(member)
         if self.control_service is not None:
-            host = self.settings.common.http_host
-            _log.info(
-                "control on http://{where}/",
-                where=_where(f"[{host}]:" if ":" in host else f"{host}:", self.control_service.port),
-            )
+            control = self.control_service
+            _log.info("control on {url}", url=control.access.url(control.port))
 
     async def _when_ready(self) -> None:
         for member in self.proxies:
@@ -223,34 +241,6 @@ class VaurienService(MultiService):
                 stream.write(f"ready {ports[0]} {ports[1]}\n")
         except OSError as error:
             _log.warn("{name}: {why}", name=READY_VARIABLE, why=error)
-
-    def _try_backend(self, member: Member) -> None:
-        trying = member.proxy.endpoint.connect(_Knocking())
-        self._trying.append(trying)
-        trying.addErrback(self._backend_is_down, member.proxy)
-        trying.addBoth(lambda _: self._trying.remove(trying))
-
-    def _backend_is_down(self, failure: Failure, proxy: Proxy) -> None:
-        if self.running:
-            _log.warn(
-                "the backend {backend} cannot be reached now ({why}); each client tries it again",
-                backend=proxy.backend.text,
-                why=failure.getErrorMessage().rstrip("."),
-            )
-
-
-class _Knock(Protocol):
-    """A connection that only finds out whether it is accepted."""
-
-    def connectionMade(self) -> None:
-        """That was all."""
-        transport: Any = self.transport
-        transport.loseConnection()
-
-
-class _Knocking(Factory):
-    noisy = False
-    protocol = _Knock
 
 
 class StartError(ListenError, SystemExit):
@@ -328,11 +318,40 @@ def make_control(service: VaurienService) -> ControlService:
     settings = service.settings
     return ControlService(
         service.proxies,
-        settings.common.http_host,
-        settings.common.http_port,
         reactor=service.reactor,
+        access=settings.access,
         journal=service.journal,
+        metrics=service.metrics,
     )
+
+
+def make_metrics(service: VaurienService) -> Metrics | None:
+    """What is measured of the proxies; None where nobody would read it.
+
+    :raises ConfigError: it was asked for, and nobody would read it.
+    """
+    settings = service.settings
+    if not settings.control and settings.common.statsd is None:
+        if settings.common.metrics:
+            raise ConfigError(
+                settings.place("metrics"), "nobody would read them", "add --http, or --statsd HOST:PORT"
+            )
+        return None
+    from txvaurien.metrics.watcher import Metrics
+
+    return Metrics(service.journal, service.journal_file, exchanges=settings.common.metrics)
+
+
+def make_statsd(metrics: Metrics, settings: Settings, reactor: Any) -> IService:
+    """What sends the metrics to StatsD.
+
+    :raises ConfigError: the address will not do.
+    """
+    from txvaurien.statsd import StatsdService, connect, parse_address
+
+    place = settings.place("statsd")
+    address = parse_address(settings.common.statsd or "", place)
+    return StatsdService(metrics, connect(*address, place), reactor, settings.common.statsd_prefix)
 
 
 def ready_descriptor() -> int | None:

@@ -46,7 +46,7 @@ class DemoArgumentsTests(SynchronousTestCase):
             [line for line in text.splitlines() if "curl" in line],
             [
                 "  curl http://localhost:8000/",
-                """  curl -X PUT -d '{"name": "delay", "sleep": 2}' http://localhost:8080/behavior""",
+                """  curl -X PUT --json '{"name": "delay", "sleep": 2}' http://localhost:8080/behavior""",
                 "  time curl http://localhost:8000/",
             ],
         )
@@ -61,10 +61,16 @@ class DemoArgumentsTests(SynchronousTestCase):
             [line for line in text.splitlines() if "curl" in line],
             [
                 "  curl http://localhost:1/",
-                """  curl -X PUT -d '{"name": "error", "kind": "503"}' http://localhost:2/behavior""",
+                """  curl -X PUT --json '{"name": "error", "kind": "503"}' http://localhost:2/behavior""",
                 "  curl -i http://localhost:1/",
             ],
         )
+
+    def test_token(self) -> None:
+        """With a token the command shows it, without saying it."""
+        _, text = self.demo(registry(), "--http-token=correct-horse-battery-staple")
+        self.assertIn('-H "Authorization: Bearer $VAURIEN_TOKEN" http://localhost:8080/behavior', text)
+        self.assertNotIn("staple", text)
 
     def test_wrong(self) -> None:
         """A mistake in further options is one line on standard error and status 1."""

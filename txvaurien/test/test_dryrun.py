@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from txvaurien.behaviors.delay import Delay
 from txvaurien.dryrun import dry_run_text
@@ -59,7 +60,7 @@ class DryRunTests(ConfigCase):
         )
         settings = self.load("--no-proxy", "--http-host=::1")
         first, control, journal, *_ = dry_run_text(settings).splitlines()
-        self.assertTrue(first.startswith("no proxy: protocol tcp"), first)
+        self.assertTrue(first == "no proxy", first)
         self.assertEqual((control, journal), ("control on http://[::1]:8080/", "no journal file"))
 
     def test_words_can_be_used(self) -> None:
@@ -88,3 +89,43 @@ class DryRunTests(ConfigCase):
             ],
         )
         self.assertIn("seed drawn at the start", dry_run_text(replayed))
+
+    def test_several(self) -> None:
+        """Each proxy has its lines, with its name, after those of the process and the main one."""
+        scenario = self.mktemp()
+        Path(scenario).write_text("at 1s: delay for 2s\n", encoding="utf-8")
+        ini = (
+            "[proxy:a]",
+            "proxy = :1",
+            "backend = localhost:9",
+            "enabled = no",
+            "seed = 4",
+            "[toxic:x]",
+            "type = pause",
+            "proxy = a",
+            "[proxy:b]",
+            "proxy = :2",
+            "backend = localhost:9",
+            "protocol = chatty",
+            "timeout = 5",
+            f"scenario = {scenario}",
+        )
+        limits = "idle-timeout off, pool-max-size off, pool-timeout 30, max-active-faults off"
+        others = [
+            "proxy a on :1 for localhost:9: protocol tcp, seed 4, disabled",
+            f"limits: timeout 30, {limits}",
+            "100 %: dummy",
+            "toxic x: pause stream=downstream",
+            "proxy b on :2 for localhost:9: protocol chatty, seed drawn at the start",
+            f"limits: timeout 5, {limits}",
+            "100 %: dummy",
+            f"scenario {scenario}:",
+        ]
+        lines = dry_run_text(self.load(ini=ini)).splitlines()
+        self.assertEqual(lines[:10], [*NOTHING_MORE, *others])
+        self.assertIn("scenario-1", lines[11])
+        lines = dry_run_text(self.load("--backend=localhost:3", ini=ini)).splitlines()
+        main = "proxy on localhost:8000 for localhost:3: protocol tcp, seed drawn at the start"
+        self.assertEqual(
+            lines[:6], [main, *NOTHING_MORE, f"limits: timeout 30, {limits}", "100 %: dummy", others[0]]
+        )

@@ -27,7 +27,7 @@ class FlagsTests(SynchronousTestCase):
     def test_bare(self) -> None:
         """Common yes-or-no options take no value, those of behaviors do."""
         bare = {name for name, flag in self.flags.items() if flag.bare and not flag.retired}
-        self.assertEqual(bare, {"http", "no-proxy", "help", "version", "demo", "dry-run"})
+        self.assertEqual(bare, {"http", "metrics", "no-proxy", "help", "version", "demo", "dry-run"})
 
     def test_retired(self) -> None:
         """An option of Vaurien is retired where nobody declares it, and nowhere else."""

@@ -52,6 +52,14 @@ class PanicSignalTests(SynchronousTestCase):
         os.kill(os.getpid(), signal.SIGUSR1)
         self.assertEqual((self.reactor.calls, self.heard), ([], [signal.SIGUSR1]))
 
+    def test_late(self) -> None:
+        """What the reactor learns when it is over is for nobody."""
+        self.panic.install()
+        os.kill(os.getpid(), signal.SIGUSR1)
+        self.panic.remove()
+        self.reactor.calls[0]()
+        self.assertEqual(self.panicked, [])
+
     def test_no_such_signal(self) -> None:
         """Where there is no such signal nothing is done."""
         number = signal.SIGUSR1

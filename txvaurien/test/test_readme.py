@@ -12,7 +12,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from txvaurien import ctl, ctlcommands
+from txvaurien import ctlcommands, ctlparser
 from txvaurien.config import load
 from txvaurien.plugins import Registry
 from txvaurien.protocols.redis import Redis
@@ -39,7 +39,12 @@ def blocks(page: str, language: str) -> Iterator[str]:
 def commands(page: str, program: str) -> list[list[str]]:
     """The arguments of each command of that name."""
     found = [shlex.split(match["command"].replace("\\\n", " ")) for match in _INDENTED.finditer(text(page))]
-    return [arguments for name, *arguments in found if name == program]
+    return [_of_the_command(arguments) for name, *arguments in found if name == program]
+
+
+def _of_the_command(words: list[str]) -> list[str]:
+    """The words before those that are for the shell."""
+    return words[: next((at for at, word in enumerate(words) if word in {">", "|"}), None)]
 
 
 class ReadmeTests(SynchronousTestCase):
@@ -50,7 +55,7 @@ class ReadmeTests(SynchronousTestCase):
         seen = [arguments for page in _PAGES for arguments in commands(page, "vaurienctl")]
         self.assertGreater(len(seen), 20)
         for arguments in seen:
-            chosen, rest = ctl.make_parser().parse_known_args(arguments)
+            chosen, rest = ctlparser.make_parser().parse_known_args(arguments)
             self.assertTrue(chosen.run is ctlcommands.set_behavior or not rest, arguments)
 
     def test_vaurien(self) -> None:
@@ -101,7 +106,7 @@ class JsonTests(FaultCase):
             self.ask("PUT", "/behavior", body)
         for body in self.bodies("PUT /plan"):
             self.ask("PUT", "/plan", body)
-        self.ask("POST", "/reset")
+        self.ask("POST", "/reset", status=204)
         for number, body in enumerate(self.bodies("POST /rules")):
             # The kind is one of Redis.
             said = json.loads(json.dumps(body).replace("readonly", "any").replace("kind=any ", ""))

@@ -104,6 +104,14 @@ class ReplayTests(SynchronousTestCase):
         Path(path).write_text("[rule:x]\nbehavior = delay\n", encoding="utf-8")
         self.assertIn(f"{path}:1: a replay has no rules but", self.wrong("--config", path))
 
+    def test_no_proxies_beside(self) -> None:
+        """Nor does it have other proxies than that of its journal."""
+        for text in ("[proxy:a]\nproxy = :1\nbackend = h:1\n", '[{"name": "a", "upstream": "h:1"}]'):
+            path = self.mktemp()
+            Path(path).write_text(text, encoding="utf-8")
+            said = f"{path}:1: a replay has one proxy, that of its journal; use a file without others"
+            self.assertEqual(self.wrong("--config", path), said)
+
     def test_another_protocol(self) -> None:
         """What a behavior cannot do with the protocol that was chosen is told of with journal and rule."""
         fired = {**_FIRED, "rule": "r", "behavior": "error", "options": {"kind": "oom"}}

@@ -14,12 +14,11 @@ from typing import Any
 
 from twisted.application.service import IService, IServiceMaker, MultiService
 from twisted.internet import reactor
-from twisted.internet.error import CannotListenError, ConnectionRefusedError
-from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.internet.error import CannotListenError
+from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs, formatEvent, globalLogPublisher
 from twisted.plugin import getPlugins
 from twisted.python import usage
-from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
@@ -255,52 +254,6 @@ class ServiceTests(ServiceCase):
         error = self.assertRaises(ConfigError, self.make, "--backend=nix.example:1")
         self.assertIn("--backend: the host 'nix.example'", str(error))
         self.make("--backend=nix.example:1", "--no-proxy")
-
-
-class BackendTests(ServiceCase):
-    """The one attempt at the backend."""
-
-    def begin(self) -> Any:
-        """Start, and give out the factory of the attempt."""
-        self.service = self.make("--backend=127.0.0.1:9")
-        self.service.startService()
-        ((_, port, factory, timeout, _),) = self.reactor.tcpClients
-        self.assertEqual((port, timeout), (9, 30.0))
-        return factory
-
-    def test_up(self) -> None:
-        """A backend that answers is left in peace at once, and nothing is said."""
-        factory = self.begin()
-        transport = StringTransport()
-        with capturedLogs() as events:
-            factory.buildProtocol(None).makeConnection(transport)
-        self.assertTrue(transport.disconnecting)
-        self.assertEqual(list(events), [])
-
-    def test_down(self) -> None:
-        """A backend that is down is a warning, and the proxy runs."""
-        factory = self.begin()
-        with capturedLogs() as events:
-            factory.clientConnectionFailed(None, Failure(ConnectionRefusedError()))
-        self.assertEqual(
-            [(event["log_level"].name, formatEvent(event)) for event in events],
-            [
-                (
-                    "warn",
-                    "the backend 127.0.0.1:9 cannot be reached now (Connection was refused by other side);"
-                    " each client tries it again",
-                )
-            ],
-        )
-        self.assertTrue(self.service.running)
-
-    def test_stopped_meanwhile(self) -> None:
-        """When the service stops the attempt is given up, without a word."""
-        self.begin()
-        with capturedLogs() as events:
-            self.successResultOf(self.service.stopService())
-        self.assertTrue(self.reactor.connectors[0].stoppedConnecting)
-        self.assertEqual([event for event in events if event["log_level"].name == "warn"], [])
 
 
 class JournalTests(ServiceCase):
