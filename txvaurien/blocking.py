@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from txvaurien import proxycalls, vocabulary
 from txvaurien.blockingproxy import ProxyCommands
+from txvaurien.eventstream import SILENCE, Events, events_path, open_stream, pages
 from txvaurien.vocabulary import DEFAULT_PORT, Call, Fields, OptionFields, VaurienError
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 Answer = TypeVar("Answer")
 
@@ -20,6 +24,8 @@ class Client(ProxyCommands):
 
     :param port: the control port; `http_port` is the same, as `start_proxy` calls it.
     :param timeout: how long to wait for the server, in seconds.
+    :param token: what the server wants to be shown; by default what ``VAURIEN_TOKEN`` says.
+    :param ca: a PEM file with the certificates to trust with ``https``, by default those of the system.
     """
 
     def __init__(
@@ -30,6 +36,8 @@ class Client(ProxyCommands):
         *,
         http_port: int | None = None,
         timeout: float = 30.0,
+        token: str | None = None,
+        ca: str | None = None,
     ) -> None:
         port = port if http_port is None else http_port
         self.url = vocabulary.base_url(scheme, host, port)
@@ -37,6 +45,8 @@ class Client(ProxyCommands):
         self._port = port
         self._scheme = scheme
         self._timeout = timeout
+        self._token = vocabulary.token_of(token)
+        self._context = _trusting(ca) if scheme == "https" else None
 
     def proxies(self) -> list[Fields]:
         """All proxies, by name: where each listens and connects to, and what is set."""
@@ -91,6 +101,23 @@ class Client(ProxyCommands):
         """
         return self._carry(vocabulary.get_journal(since, filters))
 
+    def events(self, since: int = 0, *, follow: bool = False, **filters: object) -> Events:
+        """The records after number `since`, one by one; with `follow` the stream of those that come, too.
+
+        What left the server's memory before it was told is one with ``event`` ``lost``, ``from`` and
+        ``to``. A stream ends when the server stops; close it if it is left before.
+
+        :param filters: ``event``, ``link``, ``proxy``, and ``last``: begin with the last few.
+        """
+        if not follow:
+            return Events(pages(self._carry, since, filters), lambda: None)
+        headers = vocabulary.headers_of(b"", self._token)
+        connection = self._connection(max(self._timeout, SILENCE))
+        try:
+            return open_stream(connection, events_path(since, filters), headers, self.url)
+        except (OSError, HTTPException, UnicodeError) as error:
+            raise vocabulary.unreachable(self.url, _words(error)) from error
+
     def _carry(self, call: Call[Answer]) -> Answer:
         try:
             status, body = self._request(call.method, call.path, call.body, self._timeout + call.patience)
@@ -99,16 +126,30 @@ class Client(ProxyCommands):
             raise vocabulary.unreachable(self.url, _words(error)) from error
         return call.answer(status, body, self.url)
 
+    def _connection(self, timeout: float) -> HTTPConnection:
+        if self._context is None:
+            return HTTPConnection(self._host, self._port, timeout=timeout)
+        return HTTPSConnection(self._host, self._port, timeout=timeout, context=self._context)
+
     def _request(self, method: str, path: str, body: bytes, timeout: float) -> tuple[int, bytes]:
-        kind = HTTPSConnection if self._scheme == "https" else HTTPConnection
-        headers = {"Content-Type": "application/json"} if body else {}
-        connection = kind(self._host, self._port, timeout=timeout)
+        headers = vocabulary.headers_of(body, self._token)
+        connection = self._connection(timeout)
         try:
             connection.request(method, path, body or None, headers)
             response = connection.getresponse()
             return response.status, response.read()
         finally:
             connection.close()
+
+
+def _trusting(ca: str | None) -> SSLContext:
+    # It takes a while to import.
+    import ssl
+
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except OSError as error:
+        raise VaurienError(f"{ca!r} has no certificates to trust ({_words(error)})") from error
 
 
 class ProxyHandle(ProxyCommands):
@@ -155,6 +196,10 @@ class ProxyHandle(ProxyCommands):
     def journal(self, since: int = 0, **filters: object) -> list[Fields]:
         """The records of this proxy after number `since`; see `Client.journal`."""
         return self._client.journal(since, **filters, proxy=self.name)
+
+    def events(self, since: int = 0, *, follow: bool = False, **filters: object) -> Events:
+        """The records of this proxy, one by one; see `Client.events`."""
+        return self._client.events(since, follow=follow, **filters, proxy=self.name)
 
     def __enter__(self) -> ProxyHandle:
         return self

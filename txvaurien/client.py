@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from twisted.python.failure import Failure
 from twisted.web.client import (
     URI,
     Agent,
+    BrowserLikePolicyForHTTPS,
     HTTPConnectionPool,
     RequestTransmissionFailed,
     ResponseFailed,
@@ -26,9 +28,13 @@ from zope.interface import implementer
 
 from txvaurien import proxycalls, vocabulary
 from txvaurien.clientproxy import AsyncProxyCommands
+from txvaurien.eventstream import STREAM_HEADERS, events_path, is_stream, refuse
+from txvaurien.following import AsyncEvents, AsyncPages, AsyncStream
 from txvaurien.vocabulary import DEFAULT_PORT, Call, Fields, OptionFields, VaurienError
 
 Answer = TypeVar("Answer")
+
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 _NO_ANSWER = (
     ConnectError,
@@ -46,7 +52,14 @@ class Requester(Protocol):
     """What is needed of treq: its module, an `HTTPClient` or `treq.testing.StubTreq`."""
 
     def request(
-        self, method: str, url: str, *, data: bytes, headers: Headers, allow_redirects: bool
+        self,
+        method: str,
+        url: str,
+        *,
+        data: bytes,
+        headers: Headers,
+        allow_redirects: bool,
+        unbuffered: bool = False,
     ) -> Deferred[Any]:
         """As `treq.request`."""
 
@@ -57,6 +70,8 @@ class AsyncClient(AsyncProxyCommands):
     Every method raises `VaurienError`, a ValueError, if the server refuses or does not answer.
 
     :param timeout: how long to wait for the server, in seconds.
+    :param token: what the server wants to be shown; by default what ``VAURIEN_TOKEN`` says.
+    :param ca: a PEM file with the certificates to trust with ``https``, by default those of the system.
     :param treq: what makes the requests; by default a client that keeps no connections.
     :param reactor: the reactor to use, by default the global one.
     """
@@ -68,6 +83,8 @@ class AsyncClient(AsyncProxyCommands):
         scheme: str = "http",
         *,
         timeout: float = 30.0,
+        token: str | None = None,
+        ca: str | None = None,
         treq: Requester | None = None,
         reactor: Any = None,
     ) -> None:
@@ -77,7 +94,8 @@ class AsyncClient(AsyncProxyCommands):
         self.url = vocabulary.base_url(scheme, host, port)
         self._timeout = timeout
         self._reactor = reactor
-        self._treq = treq or _requester(reactor, scheme, host.strip("[]"), port)
+        self._token = vocabulary.token_of(token)
+        self._treq = treq or _requester(reactor, scheme, host.strip("[]"), port, ca)
 
     async def proxies(self) -> list[Fields]:
         """All proxies, by name: where each listens and connects to, and what is set."""
@@ -134,6 +152,45 @@ class AsyncClient(AsyncProxyCommands):
         """
         return await self._carry(vocabulary.get_journal(since, filters))
 
+    async def events(self, since: int = 0, *, follow: bool = False, **filters: object) -> AsyncEvents:
+        """The records after number `since`, one by one; with `follow` the stream of those that come, too.
+
+        What left the server's memory before it was told is one with ``event`` ``lost``, ``from`` and
+        ``to``. A stream ends when the server stops; close it if it is left before.
+
+        :param filters: ``event``, ``link``, ``proxy``, and ``last``: begin with the last few.
+        """
+        if follow:
+            return await self._follow(events_path(since, filters))
+        pages = AsyncPages(self._carry, since, filters)
+        await pages.begin()
+        return pages
+
+    async def _follow(self, path: str) -> AsyncEvents:
+        stream = AsyncStream(self.url, self._reactor)
+        opening = Deferred.fromCoroutine(self._open(path, stream))
+        try:
+            refused = await opening.addTimeout(self._timeout, self._reactor, _timed_out)
+        except _NO_ANSWER as error:
+            raise vocabulary.unreachable(self.url, _words(error)) from error
+        if refused is not None:
+            refuse(path, *refused, self.url)
+        return stream
+
+    async def _open(self, path: str, stream: AsyncStream) -> tuple[int, bytes] | None:
+        """Deliver what is answered to the stream; give it back, if it is a refusal."""
+        said = {**vocabulary.headers_of(b"", self._token), **STREAM_HEADERS}
+        headers = Headers({name: [value] for name, value in said.items()})
+        # A buffer would keep all that ever came.
+        response = await self._treq.request(
+            "GET", self.url + path, data=b"", headers=headers, allow_redirects=False, unbuffered=True
+        )
+        (kind,) = response.headers.getRawHeaders("content-type", [""])[:1]
+        if not is_stream(response.code, kind):
+            return response.code, await response.content()
+        response.deliverBody(stream)
+        return None
+
     async def _carry(self, call: Call[Answer]) -> Answer:
         exchange = Deferred.fromCoroutine(self._request(call.method, call.path, call.body))
         try:
@@ -143,7 +200,8 @@ class AsyncClient(AsyncProxyCommands):
         return call.answer(status, body, self.url)
 
     async def _request(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
-        headers = Headers({"Content-Type": ["application/json"]} if body else {})
+        said = vocabulary.headers_of(body, self._token)
+        headers = Headers({name: [value] for name, value in said.items()})
         response = await self._treq.request(
             method, self.url + path, data=body, headers=headers, allow_redirects=False
         )
@@ -195,6 +253,10 @@ class AsyncProxyHandle(AsyncProxyCommands):
         """The records of this proxy after number `since`; see `AsyncClient.journal`."""
         return await self._client.journal(since, **filters, proxy=self.name)
 
+    async def events(self, since: int = 0, *, follow: bool = False, **filters: object) -> AsyncEvents:
+        """The records of this proxy, one by one; see `AsyncClient.events`."""
+        return await self._client.events(since, follow=follow, **filters, proxy=self.name)
+
     async def __aenter__(self) -> AsyncProxyHandle:
         return self
 
@@ -223,19 +285,47 @@ class Ipv6Requester:
         return self._endpoint
 
     def request(
-        self, method: str, url: str, *, data: bytes, headers: Headers, allow_redirects: bool
+        self,
+        method: str,
+        url: str,
+        *,
+        data: bytes,
+        headers: Headers,
+        allow_redirects: bool,
+        unbuffered: bool = False,
     ) -> Deferred[Any]:
         """Ask for the same path of localhost, under which the server knows itself as well."""
         local = urlsplit(url)._replace(netloc="localhost").geturl()
-        return self._treq.request(method, local, data=data, headers=headers, allow_redirects=allow_redirects)
+        return self._treq.request(
+            method,
+            local,
+            data=data,
+            headers=headers,
+            allow_redirects=allow_redirects,
+            unbuffered=unbuffered,
+        )
 
 
-def _requester(reactor: Any, scheme: str, host: str, port: int) -> Requester:
+def _requester(reactor: Any, scheme: str, host: str, port: int, ca: str | None) -> Requester:
     if not isIPv6Address(host):
-        return HTTPClient(Agent(reactor, pool=_pool(reactor)))
+        policy = BrowserLikePolicyForHTTPS(None if ca is None else _trust_in(ca))
+        return HTTPClient(Agent(reactor, policy, pool=_pool(reactor)))
     if scheme == "https":
         raise VaurienError(f"https to the numeric address {host} is not possible; give the server's name")
     return Ipv6Requester(reactor, host, port)
+
+
+def _trust_in(ca: str) -> Any:
+    """The certificates of a PEM file."""
+    from OpenSSL.crypto import Error
+    from twisted.internet.ssl import Certificate, trustRootFromCertificates
+
+    try:
+        with open(ca, encoding="ascii") as stream:
+            found = _PEM.findall(stream.read())
+        return trustRootFromCertificates([Certificate.loadPEM(each) for each in found or [""]])
+    except (OSError, ValueError, Error) as error:
+        raise VaurienError(f"{ca!r} has no certificates to trust ({_words(error)})") from error
 
 
 def _pool(reactor: Any) -> HTTPConnectionPool:

@@ -46,8 +46,11 @@ class Shown:
 
 
 def printed(said: str | Shown, as_json: bool) -> str:
-    """What is printed; a text that says what was done is ``{"message": ...}`` for scripts."""
-    if not as_json:
+    """What is printed; a text that says what was done is ``{"message": ...}`` for scripts.
+
+    An empty text is none: the command has shown all itself.
+    """
+    if not as_json or said == "":
         return said.text if isinstance(said, Shown) else said
     return json.dumps(said.data if isinstance(said, Shown) else {"message": said})
 

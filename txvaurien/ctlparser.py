@@ -12,7 +12,9 @@ import txvaurien
 from txvaurien import ctlcommands as commands
 from txvaurien import ctlproxies as proxies
 from txvaurien.ctlasked import Asked, Shown
+from txvaurien.ctlevents import add_events, events
 from txvaurien.times import TIMES, seconds_of
+from txvaurien.tokens import TOKEN_VARIABLE
 from txvaurien.vocabulary import DEFAULT_PORT
 
 #: What a command is: see `txvaurien.ctlcommands` and `txvaurien.ctlproxies`.
@@ -71,7 +73,7 @@ def make_parser() -> argparse.ArgumentParser:
         prog="vaurienctl", description="Control a running vaurien proxy over HTTP.", allow_abbrev=False
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
-    _add_common(parser, host="localhost", http_port=None, proxy=None, json=False)
+    _add_common(parser)
     root = _Group(parser, "COMMAND")
     _add_proxies(root)
     root.add("list-behaviors", commands.list_behaviors, "show the behaviors that can be set")
@@ -96,8 +98,7 @@ class _Group:
         """One command."""
         added = self._new(name, text)
         # Without defaults, or they would undo what stood before the command.
-        silent = argparse.SUPPRESS
-        _add_common(added, host=silent, http_port=silent, proxy=silent, json=silent)
+        _add_common(added, silent=True)
         added.set_defaults(run=run)
         return added
 
@@ -167,6 +168,7 @@ def _add_rest(root: _Group) -> None:
     scenarios.add("pause", commands.scenario_pause, "let its time stand still")
     scenarios.add("resume", commands.scenario_resume, "let it go on")
     scenarios.add("stop", commands.scenario_stop, "stop it, and remove what it added")
+    add_events(root.add("events", events, "show what happens, a line for each; --follow goes on"))
     journal = root.add("journal", commands.journal, "show what has happened, a line of JSON for each")
     journal.add_argument("--since", type=int, default=0, metavar="N", help="only what came after number N")
     journal.add_argument("--last", type=int, metavar="N", help="only the last N of those")
@@ -195,20 +197,23 @@ def _add_name(parser: argparse.ArgumentParser, *, optional: bool = False) -> Non
     parser.add_argument("name", nargs="?" if optional else None, metavar="NAME", help="what it is called")
 
 
-def _add_common(
-    parser: argparse.ArgumentParser, *, host: object, http_port: object, proxy: object, json: object
-) -> None:
+def _add_common(parser: argparse.ArgumentParser, *, silent: bool = False) -> None:
+    """What every command takes.
+
+    :param silent: whether what is not given is not there, instead of the default.
+    """
     server = parser.add_argument_group("the control server")
-    server.add_argument(
-        "--host", default=host, help="its host, or http://host:port (default: localhost)", metavar="HOST"
-    )
-    server.add_argument(
-        "--http-port", default=http_port, type=int, help=f"its port (default: {DEFAULT_PORT})", metavar="PORT"
-    )
-    server.add_argument(
-        "--proxy", default=proxy, help="which of its proxies (default: the main one)", metavar="NAME"
-    )
-    server.add_argument("--json", default=json, action="store_true", help="show JSON, for scripts")
+
+    def add(name: str, default: object, **more: Any) -> None:
+        server.add_argument(name, default=argparse.SUPPRESS if silent else default, **more)
+
+    add("--host", "localhost", help="its host, or http://host:port (default: localhost)", metavar="HOST")
+    add("--http-port", None, type=int, help=f"its port (default: {DEFAULT_PORT})", metavar="PORT")
+    add("--token", None, help=f"its token (default: what {TOKEN_VARIABLE} says)", metavar="TOKEN")
+    add("--https", False, action="store_true", help="it speaks TLS; its certificate is verified")
+    add("--ca", None, help="certificates to trust, in PEM (default: those of the system)", metavar="FILE")
+    add("--proxy", None, help="which of its proxies (default: the main one)", metavar="NAME")
+    add("--json", False, action="store_true", help="show JSON, for scripts")
 
 
 def _add_proxies(root: _Group) -> None:
@@ -228,7 +233,11 @@ def _add_proxies(root: _Group) -> None:
         "--toxic", action="append", default=[], metavar="WORDS", help="'latency latency=200'; repeatable"
     )
     creating.add_argument(
-        "options", nargs="*", metavar="OPTION=VALUE", help="options of the protocol, and limits: timeout=5"
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an option of the protocol, or a limit: timeout=5; repeatable",
     )
     changing = root.add("update", proxies.update, "let a proxy listen or connect elsewhere; cuts its links")
     _add_name(changing)

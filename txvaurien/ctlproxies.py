@@ -106,7 +106,7 @@ def create(asked: Asked) -> Shown:
 
 def _fields(asked: Asked) -> dict[str, object]:
     """Limits, and the options of the protocol, by their own types."""
-    given = read_fields(asked.chosen.options)
+    given = read_fields(asked.chosen.option)
     if not given:
         return {}
     limits = {name: text for name, text in given.items() if name in _LIMITS}

@@ -36,14 +36,25 @@ def is_itself(listening: IAddress, backend: Backend) -> bool:
     """Whether what connects to `backend` may reach what listens at `listening`."""
     described = None if backend.host else Description.of(backend.text)
     if isinstance(listening, UNIXAddress):
-        path = _path(described)
-        return bool(path) and os.path.abspath(path) == os.path.abspath(os.fsdecode(listening.name or b""))
-    if not isinstance(listening, IPv4Address | IPv6Address):
-        return False
+        return reaches_path(listening, _path(described))
     host, ports = backend.host, [backend.port]
     if described is not None:
         host, ports = described.host, described.ports
-    return listening.port in ports and any(_reaches(each, listening.host) for each in _addresses(host))
+    return any(reaches(listening, host, port) for port in ports)
+
+
+def reaches(listening: IAddress, host: str, port: int) -> bool:
+    """Whether what connects to this numeric address and port reaches what listens at `listening`."""
+    if not isinstance(listening, IPv4Address | IPv6Address) or listening.port != port:
+        return False
+    return any(_reaches(each, listening.host) for each in _addresses(host))
+
+
+def reaches_path(listening: IAddress, path: str) -> bool:
+    """Whether what connects to this Unix socket reaches what listens at `listening`."""
+    if not path or not isinstance(listening, UNIXAddress) or not listening.name:
+        return False
+    return os.path.realpath(path) == os.path.realpath(os.fsdecode(listening.name))
 
 
 def _path(described: Description | None) -> str:
@@ -56,7 +67,10 @@ def _addresses(host: str) -> list[_Numeric]:
     found = []
     for text in (LOOPBACK, LOOPBACK_V6) if host == "localhost" else (host,):
         with suppress(ValueError):
-            found.append(ipaddress.ip_address(text.partition("%")[0]))
+            address = ipaddress.ip_address(text.partition("%")[0])
+            # The kernel takes an IPv4 address that is written as IPv6 for the former.
+            mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+            found.append(mapped or address)
     return found
 
 

@@ -7,11 +7,14 @@ A `Call` is one request and how its answer is read. `txvaurien.blocking` and
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlencode
+
+from txvaurien.tokens import TOKEN_VARIABLE, can_be_sent
 
 BEHAVIOR = "/behavior"
 BEHAVIORS = "/behaviors"
@@ -293,6 +296,23 @@ def base_url(scheme: str, host: str, port: int) -> str:
         raise VaurienError(f"there is no port {port}; ports are 1 to 65535")
     bracketed = f"[{host}]" if ":" in host and not host.startswith("[") else host
     return f"{scheme}://{bracketed}:{port}"
+
+
+def headers_of(body: bytes, token: str) -> dict[str, str]:
+    """The headers of a request."""
+    headers = {"Content-Type": "application/json"} if body else {}
+    return {**headers, "Authorization": f"Bearer {token}"} if token else headers
+
+
+def token_of(token: str | None) -> str:
+    """The token that a client shows: this one, by default that of ``VAURIEN_TOKEN``; ``""`` for none.
+
+    :raises VaurienError: no server has such a token.
+    """
+    chosen = os.environ.get(TOKEN_VARIABLE, "") if token is None else token
+    if chosen and not can_be_sent(chosen):
+        raise VaurienError("the token has characters that cannot be sent; copy it again")
+    return chosen
 
 
 def unreachable(server: str, why: object) -> VaurienError:

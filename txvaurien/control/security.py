@@ -1,36 +1,34 @@
-"""Who may use the control server: whoever is on this machine, but no web page of somebody else.
+"""Who may use the control server: whoever is on this machine or shows the token, but no foreign web page.
 
 A page from anywhere can make a browser send requests to localhost. It can be told
 by what it cannot forge: the ``Host`` that it was reached by (against DNS rebinding),
-``Origin``, and ``Sec-Fetch-Site``. `Guard` stands at the root of the resource tree,
-so that no path can be forgotten; `ControlRequest` bounds what a request may bring.
+``Origin``, ``Sec-Fetch-Site`` and the type of a body, which a page can only choose
+freely where it asks before. `Guard` stands at the root of the resource tree, so that no
+path can be forgotten.
 """
 
 from __future__ import annotations
 
+import hmac
 import ipaddress
 import re
 from collections.abc import Iterable
-from io import BytesIO
-from typing import Any
 
-from twisted.internet.interfaces import IDelayedCall
-from twisted.web.http_headers import Headers
 from twisted.web.resource import IResource
 from twisted.web.server import Request
 from zope.interface import implementer
 
-from txvaurien.control.answers import JSON_HEADERS, Refused
-
-#: The largest body that is taken, in bytes.
-MAX_BODY = 1 << 20
-
-#: How long a client whose body is refused may take to read why, in seconds.
-LINGER = 5.0
+from txvaurien.control.answers import Problem, Refused
+from txvaurien.tokens import TOKEN_VARIABLE
 
 _WILDCARDS = frozenset({"0.0.0.0", "::"})
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/?#@\[\]]+)(?::\d*)?")
 _ORIGIN = re.compile(rf"https?://({_HOST.pattern})")
+_BEARER = re.compile(rb"bearer +([^\s]+)", re.IGNORECASE)
+_JSON = re.compile(r"\s*application/(?:[\w.+-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
+
+#: Paths whose clients are Toxiproxy's, which send no type, or another.
+_OF_TOXIPROXY = re.compile(rb"/(?:populate|reset|proxies(?:/[^/]+(?:/toxics(?:/[^/]+)?)?)?)/?")
 
 
 class AllowedHosts:
@@ -50,41 +48,72 @@ class AllowedHosts:
         if match is None:
             return False
         name = _plain(match[1])
-        return name in self._names or self._is_our_address(name)
+        return self._is_ours(name) or (self._any_address and _address(name) is not None)
 
-    def allow_origin(self, origin: str) -> bool:
-        """Whether a page of this ``Origin`` may ask; ``null`` may not."""
+    def allow_origin(self, origin: str, host: str = "") -> bool:
+        """Whether a page of this ``Origin`` may ask; ``null`` may not.
+
+        :param host: the ``Host`` of the request: a page that came from there is one of this server.
+        """
         match = _ORIGIN.fullmatch(origin)
-        return match is not None and self.allow(match[1])
-
-    def _is_our_address(self, name: str) -> bool:
-        try:
-            return ipaddress.ip_address(name).is_loopback or self._any_address
-        except ValueError:
+        asked = _HOST.fullmatch(host)
+        if match is None:
             return False
+        name = _plain(match[2])
+        # Any address may be ours, but then the page is so only if it asks where it came from.
+        return self._is_ours(name) or (asked is not None and name == _plain(asked[1]))
+
+    def _is_ours(self, name: str) -> bool:
+        address = _address(name)
+        return name in self._names or (address is not None and address.is_loopback)
 
 
 @implementer(IResource)
 class Guard:
-    """Lets the requests through to `guarded` that come from here. To be the root of a `Site`."""
+    """Lets the requests through to `guarded` that come from here. To be the root of a `Site`.
+
+    :param token: what every request has to show; ``""`` for nothing.
+    """
 
     isLeaf = True
 
-    def __init__(self, guarded: IResource, hosts: AllowedHosts) -> None:
+    def __init__(self, guarded: IResource, hosts: AllowedHosts, token: str = "") -> None:
         self._guarded = guarded
         self._hosts = hosts
+        self._token = token.encode("ascii")
 
     def render(self, request: Request) -> int | bytes:
-        """Answer as `guarded` does, or with 400 or 403 and the reason."""
+        """Answer as `guarded` does, or with 400, 401, 403 or 415 and the reason."""
         request.responseHeaders.removeHeader(b"server")
         try:
             self._check_host(request)
+            if not self.knows(request):
+                raise self.unknown(request)
             self._check_origin(request)
             _check_path(request)
+            _check_type(request)
         except Refused as refused:
             return refused.answer(request)
         answer: int | bytes = self._guarded.render(request)
         return answer
+
+    def knows(self, request: Request) -> bool:
+        """Whether the request shows the token, where one is asked for."""
+        if not self._token:
+            return True
+        said = request.requestHeaders.getRawHeaders(b"authorization", [])
+        match = _BEARER.fullmatch(said[0]) if len(said) == 1 else None
+        return match is not None and hmac.compare_digest(match[1], self._token)
+
+    def unknown(self, request: Request) -> Refused:
+        """The refusal of a request that does not show the token."""
+        said = request.requestHeaders.hasHeader(b"authorization")
+        why = "this is not the token of this server" if said else "this server wants its token"
+        advice = f"send Authorization: Bearer TOKEN; vaurienctl takes it from --token or {TOKEN_VARIABLE}"
+        # RFC 6750, section 3: no error code where nothing was shown.
+        challenge = b'Bearer realm="txvaurien"' + (b', error="invalid_token"' if said else b"")
+        problem = Problem("header", "Authorization", f"{why}; {advice}")
+        return Refused(401, [problem], {b"www-authenticate": challenge})
 
     def getChildWithDefault(self, name: bytes, request: Request) -> IResource:
         """Not asked of a leaf."""
@@ -107,12 +136,13 @@ class Guard:
                 "header",
                 "Host",
                 f"the host {hosts[0]!r} is not one of this server; ask for localhost,"
-                " or start the proxy with that name as --http-host",
+                " or start the proxy with that name as --http-allow-host",
             )
 
     def _check_origin(self, request: Request) -> None:
+        host = next(iter(_values(request, "Host")), "")
         for origin in _values(request, "Origin"):
-            if not self._hosts.allow_origin(origin):
+            if not self._hosts.allow_origin(origin, host):
                 raise Refused.because(
                     403, "header", "Origin", f"a page of {origin!r} may not control this proxy"
                 )
@@ -122,68 +152,6 @@ class Guard:
             )
 
 
-class ControlRequest(Request):
-    """A request whose body is bounded, before it is kept anywhere.
-
-    The length that is announced decides where there is one, what has come otherwise.
-    """
-
-    content: BytesIO
-    _received = 0
-    _refused = False
-    _deadline: IDelayedCall | None = None
-
-    def gotLength(self, length: int | None) -> None:
-        """The headers are complete; `length` is None for a chunked body."""
-        self.content = BytesIO()
-        if length is not None and length > MAX_BODY:
-            self._refuse()
-
-    def handleContentChunk(self, data: bytes) -> None:
-        """A part of the body came. After a refusal the rest is dropped."""
-        self._received += len(data)
-        if self._refused:
-            return
-        if self._received > MAX_BODY:
-            self._refuse()
-        else:
-            self.content.write(data)
-
-    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        """The request is complete."""
-        if self._refused:
-            self.channel.loseConnection()
-            return
-        # Twisted would try to read a form; here a body is JSON, whatever its type says.
-        self.requestHeaders.removeHeader(b"content-type")
-        # It would answer for ``*`` itself, past the guard.
-        Request.requestReceived(self, command, b"/*" if path == b"*" else path, version)
-
-    def connectionLost(self, reason: object) -> None:
-        """The client is gone."""
-        if self._deadline is not None and self._deadline.active():
-            self._deadline.cancel()
-        Request.connectionLost(self, reason)
-
-    def _refuse(self) -> None:
-        self._refused = True
-        self.content = BytesIO()
-        # The client is not to go on, so it must not be told to.
-        self.requestHeaders.removeHeader(b"expect")
-        self._answer(Refused.because(413, "body", "", f"the body is larger than {MAX_BODY} bytes"))
-        # Closing with input unread would reset the connection, and the reason would be lost.
-        channel: Any = self.channel
-        channel.transport.loseWriteConnection()
-        self._deadline = channel.callLater(LINGER, channel.transport.abortConnection)
-
-    def _answer(self, refused: Refused) -> None:
-        headers = Headers({name: [value] for name, value in JSON_HEADERS.items()})
-        headers.setRawHeaders(b"content-length", [b"%d" % len(refused.body)])
-        headers.setRawHeaders(b"connection", [b"close"])
-        self.channel.writeHeaders(b"HTTP/1.1", b"%d" % refused.status, b"Content Too Large", headers)
-        self.channel.write(refused.body)
-
-
 def _check_path(request: Request) -> None:
     try:
         b"/".join(request.postpath or []).decode("utf-8")
@@ -191,9 +159,45 @@ def _check_path(request: Request) -> None:
         raise Refused.because(400, "path", "", "the path is not UTF-8") from None
 
 
+def _check_type(request: Request) -> None:
+    """A body is JSON and says so; of what is no browser it may also say nothing, as Vaurien's client does."""
+    content = request.content
+    if content is None or not content.read(1):
+        return
+    content.seek(0)
+    types = _values(request, "Content-Type")
+    if len(types) == 1 and _JSON.fullmatch(types[0]):
+        return
+    by_browser = _values(request, "Origin") or _values(request, "Sec-Fetch-Site")
+    if not by_browser and (not types or _OF_TOXIPROXY.fullmatch(request.path)):
+        return
+    raise Refused(
+        415,
+        [Problem("header", "Content-Type", f"{_types_text(types)}; a body is JSON: {_HOW_TO_SEND}")],
+        {b"accept": b"application/json"},
+    )
+
+
+_HOW_TO_SEND = (
+    "send Content-Type: application/json (curl does with --json '{...}', or with -d and"
+    " -H 'Content-Type: application/json')"
+)
+
+
+def _types_text(types: list[str]) -> str:
+    return f"the body is said to be {', '.join(types)!r}" if types else "the body is not said to be anything"
+
+
 def _values(request: Request, header: str) -> list[str]:
     raw = request.requestHeaders.getRawHeaders(header.encode("ascii"), [])
     return [value.decode("latin-1") for value in raw]
+
+
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(name)
+    except ValueError:
+        return None
 
 
 def _plain(name: str) -> str:

@@ -7,14 +7,18 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.interfaces import IAddress
 
-from txvaurien.addresses import parse_listen
+from txvaurien.access import Access, allowed_names, bound_host, control_listen
 from txvaurien.control.api import ControlApi
 from txvaurien.control.security import AllowedHosts, Guard
 from txvaurien.control.site import ClosingFactory, ControlSite
+from txvaurien.errors import ConfigError
 from txvaurien.journal import Journal
+from txvaurien.metrics.watcher import Metrics
 from txvaurien.proxies import Proxies
 from txvaurien.service import Listener
+from txvaurien.tokens import check_token
 
 #: How many connections the kernel queues for us.
 BACKLOG = 50
@@ -27,8 +31,12 @@ class ControlService(Service):
     :param port: 0 for any port that is free.
     :param reactor: provides IReactorTCP and IReactorTime.
     :param hosts: further names under which the server may be asked.
+    :param token: what every request has to show; nothing, if it is empty.
+    :param access: all of that in one; the others do not count then.
     :param journal: what is recorded of the proxies; by default a journal in memory is begun.
-    :raises ConfigError: `host` and `port` are no address.
+    :param metrics: what is measured of them; by default that is begun, without their exchanges.
+    :raises ConfigError: `host` and `port` are no address, the token is too short, or there is none
+        although other machines could connect.
     """
 
     def __init__(
@@ -39,30 +47,41 @@ class ControlService(Service):
         *,
         reactor: Any,
         hosts: Iterable[str] = (),
+        token: str = "",
+        access: Access | None = None,
         journal: Journal | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
-        self._wanted = port
+        if access is None:
+            known = check_token(token, "token") if token else ""
+            access = Access(control_listen(host, port), allowed_names(",".join(hosts), "hosts"), known)
+        self.access = access
         self._reactor = reactor
-        text = f"[{host}]:{port}" if ":" in host and "[" not in host else f"{host}:{port}"
+        self._reach = proxies.reach
+        self._address: IAddress | None = None
         self._listener = Listener(
-            parse_listen(text, "--http-host").endpoint(reactor, BACKLOG), text, "--http-port", "--http-host"
+            access.listen.endpoint(reactor, BACKLOG),
+            access.listen.text,
+            *access.flags,
+            listens=self._listens,
         )
         if journal is None:
             journal = Journal(reactor)
             proxies.watch_with(journal)
-        api = ControlApi(proxies, journal)
-        root = Guard(api.resource(), AllowedHosts(host, hosts))
+        self._api = api = ControlApi(proxies, journal, secured=bool(access.token), metrics=metrics)
+        root = Guard(api.resource(), AllowedHosts(bound_host(access.listen), access.hosts), access.token)
         self._factory = ClosingFactory(ControlSite(root, reactor))
 
     @property
     def port(self) -> int:
         """The port that was asked for; once it listens, the real one."""
-        return self._listener.port or self._wanted
+        return self._listener.port or self.access.port
 
     def startService(self) -> None:
         """Listen.
 
         :raises ListenError: the port is taken, or nothing can listen there.
+        :raises ConfigError: it is the backend of a proxy.
         """
         self._listener.start(self._factory)
         Service.startService(self)
@@ -72,6 +91,19 @@ class ControlService(Service):
         Service.stopService(self)
         return ensureDeferred(self._stop())
 
+    def _listens(self, listening: Any) -> None:
+        address: IAddress = listening.getHost()
+        try:
+            self._reach.close(address)
+        except ConfigError:
+            ensureDeferred(self._listener.stop())
+            raise
+        self._address = address
+
     async def _stop(self) -> None:
         await self._listener.stop()
+        if self._address is not None:
+            self._reach.reopen(self._address)
+            self._address = None
+        self._api.stop()
         await self._factory.close(self._reactor)

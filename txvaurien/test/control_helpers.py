@@ -28,6 +28,9 @@ from txvaurien.proxy import Proxy
 from txvaurien.toxics.bandwidth import Bandwidth
 from txvaurien.toxics.latency import Latency
 
+#: One that a control server may ask for.
+TOKEN = "correct-horse-battery-staple"
+
 
 def registry() -> Registry:
     """A few real behaviors, without asking for what is installed."""
@@ -58,9 +61,11 @@ def guarded(
     controlled: Proxy,
     defaults: Mapping[str, Mapping[str, object]] | None = None,
     http_host: str = "localhost",
+    token: str = "",
+    names: Registry | None = None,
 ) -> Guard:
     """The root resource of a control server."""
-    return Guard(api(controlled, defaults).resource(), AllowedHosts(http_host))
+    return Guard(api(controlled, defaults, names).resource(), AllowedHosts(http_host), token)
 
 
 class Wire(StringTransport):
@@ -79,16 +84,16 @@ class RawClient:
     def __init__(self, root: Guard) -> None:
         self.clock = Clock()
         self.wire = Wire()
-        self._channel = ControlSite(root, self.clock).buildProtocol(None)
-        self._channel.makeConnection(self.wire)
+        self.channel: Any = ControlSite(root, self.clock).buildProtocol(None)
+        self.channel.makeConnection(self.wire)
 
     def send(self, data: bytes) -> None:
         """The server receives these bytes."""
-        self._channel.dataReceived(data)
+        self.channel.dataReceived(data)
 
     def leave(self) -> None:
         """The connection is gone."""
-        self._channel.connectionLost(Failure(ConnectionDone()))
+        self.channel.connectionLost(Failure(ConnectionDone()))
 
     def answer(self) -> Answer:
         """What has been answered since the last time."""
@@ -96,10 +101,10 @@ class RawClient:
         self.wire.clear()
         return Answer(raw)
 
-    def get(self, path: str = "/behavior", **headers: str) -> Answer:
+    def get(self, path: str = "/behavior", method: str = "GET", /, **headers: str) -> Answer:
         """Ask for a path with just these headers; ``_`` in a name stands for ``-``."""
         lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
-        self.send(f"GET {path} HTTP/1.1\r\n{lines}\r\n".encode("latin-1"))
+        self.send(f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode("latin-1"))
         return self.answer()
 
     def ask(self, method: str, path: str, body: object = b"") -> Answer:

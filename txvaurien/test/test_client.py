@@ -231,7 +231,14 @@ class Broken:
         self._reason = reason
 
     def request(
-        self, method: str, url: str, *, data: bytes, headers: Headers, allow_redirects: bool
+        self,
+        method: str,
+        url: str,
+        *,
+        data: bytes,
+        headers: Headers,
+        allow_redirects: bool,
+        unbuffered: bool = False,
     ) -> Deferred[Any]:
         """Fail, or wait until cancelled."""
         result = Deferred[Any]()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.control.answers import Refused
-from txvaurien.control.bodies import read_object
+from txvaurien.control.bodies import MAX_DEPTH, read_object
 
 
 class ReadObjectTests(SynchronousTestCase):
@@ -37,7 +37,9 @@ class ReadObjectTests(SynchronousTestCase):
             b'{"mix": [{"name": "x", "name": "y"}]}': "'name' stands twice",
             b'{"name": "\xff"}': "not UTF-8",
             b'{"name": "\\ud800"}': "surrogate",
-            b"[" * 100_000: "not JSON",
+            b"[" * 100_000: "within one another",
+            b'{"a":' * 100_000: "within one another",
+            b'{"a":' * (MAX_DEPTH + 1) + b"1" + b"}" * (MAX_DEPTH + 1): "within one another",
             b'{"name": "delay"} {}': "not JSON",
         }
         for body, reason in cases.items():
@@ -46,6 +48,18 @@ class ReadObjectTests(SynchronousTestCase):
             (problem,) = refused.problems
             self.assertEqual((problem.location, problem.name), ("body", ""))
             self.assertIn(reason, problem.description)
+
+    def test_depth(self) -> None:
+        """As deep as is allowed, and with as many lists beside one another as one likes."""
+        deep = b'{"a":' * MAX_DEPTH + b"1" + b"}" * MAX_DEPTH
+        self.assertIn("a", read_object(deep))
+        self.assertEqual(read_object(b'{"a": [' + b"[]," * 1000 + b'{"b": []}]}')["a"][-1], {"b": []})
+
+    def test_a_late_double(self) -> None:
+        """A name that stands twice is found among very many, without comparing each with each."""
+        names = b",".join(b'"%d": 1' % number for number in range(50_000))
+        refused = self.assertRaises(Refused, read_object, b"{" + names + b', "49999": 2}')
+        self.assertIn("'49999' stands twice", refused.problems[0].description)
 
     @settings(deadline=None)
     @given(st.binary(max_size=60))

@@ -1,16 +1,13 @@
-"""Nobody controls the proxy from a foreign web page, and no request can fill the memory."""
+"""Nobody controls the proxy from a foreign web page, or without the token."""
 
 from __future__ import annotations
-
-import json
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien.control.security import LINGER, MAX_BODY, AllowedHosts
-from txvaurien.control.site import IDLE
-from txvaurien.test.control_helpers import Answer, RawClient, guarded, proxy
+from txvaurien.control.security import AllowedHosts
+from txvaurien.test.control_helpers import TOKEN, Answer, RawClient, guarded, proxy
 
 
 class AllowedHostsTests(SynchronousTestCase):
@@ -69,6 +66,12 @@ class AllowedHostsTests(SynchronousTestCase):
         for origin in ("null", "http://evil.example", "file://localhost", "localhost", "http://localhost/"):
             self.assertFalse(hosts.allow_origin(origin), origin)
 
+    def test_origin_of_any_address(self) -> None:
+        """Where every address is listened on, a page is ours only if it asks where it came from."""
+        hosts = AllowedHosts("0.0.0.0")
+        self.assertTrue(hosts.allow_origin("http://192.0.2.1:8080", "192.0.2.1:8080"))
+        self.assertFalse(hosts.allow_origin("http://203.0.113.5", "192.0.2.1:8080"))
+
     @settings(deadline=None)
     @given(st.text(max_size=40))
     def test_no_text_breaks_it(self, text: str) -> None:
@@ -105,7 +108,7 @@ class GuardTests(SynchronousTestCase):
         for path in ("/behavior", "/behaviors", "/backend", "/", "/nothing/here", "//", "*"):
             reason = self.refused(self.client.get(path, Host="evil.example"), 403, "header", "Host")
             self.assertIn("evil.example", reason)
-            self.assertIn("--http-host", reason)
+            self.assertIn("--http-allow-host", reason)
 
     def test_a_host_that_is_not_ascii(self) -> None:
         """Raw bytes in the header are refused as any other name is."""
@@ -157,106 +160,187 @@ class GuardTests(SynchronousTestCase):
         self.assertEqual(self.flushLoggedErrors(), [])
 
 
-class BodyTests(SynchronousTestCase):
-    """Bodies are bounded before they are kept."""
+class EveryPathTests(SynchronousTestCase):
+    """Nothing is forgotten: what is refused is refused on every path, with every method."""
+
+    PATHS = (
+        "/",
+        "/behavior",
+        "/events",
+        "/health",
+        "/journal",
+        "/metrics",
+        "/openapi.json",
+        "/populate",
+        "/proxies",
+        "/proxies/none/toxics",
+        "/nothing/here",
+        "//",
+        "*",
+        "/%2e%2e/x",
+        "http://localhost/behavior",
+    )
+    METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "NONSENSE")
+
+    def check(self, client: RawClient, status: int, **headers: str) -> None:
+        """Every request is refused with this status."""
+        for path in self.PATHS:
+            for method in self.METHODS:
+                answer = client.get(path, method, **headers)
+                self.assertEqual(answer.status, status, (method, path))
+                self.assertNotIn("access-control-allow-origin", answer.headers)
+                if method == "HEAD":
+                    self.assertEqual(answer.body, b"")
+
+    def test_host(self) -> None:
+        """A rebound name."""
+        self.check(RawClient(guarded(proxy())), 403, Host="evil.example")
+
+    def test_origin(self) -> None:
+        """A foreign page, which asks in advance, too (OPTIONS)."""
+        client = RawClient(guarded(proxy()))
+        self.check(client, 403, Host="localhost", Origin="http://evil.example")
+        self.check(client, 403, Host="localhost", Sec_Fetch_Site="cross-site")
+
+    def test_token(self) -> None:
+        """Nobody without the token learns even which paths there are; a stream is a path like others."""
+        client = RawClient(guarded(proxy(), token=TOKEN))
+        self.check(client, 401, Host="localhost")
+        self.check(client, 401, Host="localhost", Accept="text/event-stream")
+        self.check(client, 401, Host="localhost", Authorization="Bearer wrong-wrong-wrong-wrong")
+
+
+class TokenTests(SynchronousTestCase):
+    """The token is asked for where there is one."""
 
     def setUp(self) -> None:
-        self.client = RawClient(guarded(proxy()))
+        self.client = RawClient(guarded(proxy(), token=TOKEN))
 
-    def put(self, *headers: str) -> None:
-        """Begin a PUT with these header lines."""
-        lines = "\r\n".join(["PUT /behavior HTTP/1.1", "Host: localhost", *headers])
-        self.client.send(f"{lines}\r\n\r\n".encode("ascii"))
+    def test_shown(self) -> None:
+        """Who shows it is served; the scheme is not case-sensitive (RFC 9110, 11.1)."""
+        for scheme in ("Bearer", "bearer", "BEARER "):
+            answer = self.client.get(Host="localhost", Authorization=f"{scheme} {TOKEN}")
+            self.assertEqual(answer.status, 200, scheme)
 
-    def check_too_large(self) -> None:
-        """The answer is a 413 with a reason, after which the server says no more."""
-        answer = self.client.answer()
-        self.assertEqual(answer.status, 413)
-        self.assertEqual(answer.headers["connection"], "close")
-        self.assertEqual(int(answer.headers["content-length"]), len(answer.body))
-        self.assertIn(str(MAX_BODY), answer.problem[2])
-        self.assertTrue(self.client.wire.half_closed)
-        self.assertFalse(self.client.wire.disconnecting)
+    def test_not_shown(self) -> None:
+        """Who shows none is told what to do, as RFC 6750, 3 has it."""
+        answer = self.client.get(Host="localhost")
+        self.assertEqual(answer.status, 401)
+        self.assertEqual(answer.headers["www-authenticate"], 'Bearer realm="txvaurien"')
+        self.assertEqual(answer.problem[:2], ("header", "Authorization"))
+        for advice in ("Authorization: Bearer", "--token", "VAURIEN_TOKEN"):
+            self.assertIn(advice, answer.problem[2])
 
-    def test_an_announced_length(self) -> None:
-        """A body that is announced too large is refused before any of it is sent."""
-        self.put(f"Content-Length: {MAX_BODY + 1}")
-        self.check_too_large()
+    def test_wrong(self) -> None:
+        """Whatever else stands there is refused, and not repeated."""
+        for shown in (
+            f"Bearer {TOKEN}x",
+            f"Bearer {TOKEN[:-1]}",
+            f"Bearer {TOKEN} {TOKEN}",
+            f"Basic {TOKEN}",
+            f"Token {TOKEN}",
+            TOKEN,
+            "Bearer",
+            "Bearer ",
+            "",
+            "Bearer \xff\xfe",
+        ):
+            answer = self.client.get(Host="localhost", Authorization=shown)
+            self.assertEqual(answer.status, 401, shown)
+            self.assertIn('error="invalid_token"', answer.headers["www-authenticate"])
+            self.assertNotIn(TOKEN.encode(), answer.raw)
 
-    def test_the_largest(self) -> None:
-        """A body of just the largest size is read (and refused because it is no JSON)."""
-        self.put(f"Content-Length: {MAX_BODY}")
-        self.client.send(b"x" * MAX_BODY)
-        self.assertEqual(self.client.answer().status, 400)
+    def test_twice(self) -> None:
+        """Of two that are shown none counts."""
+        shown = f"Authorization: Bearer {TOKEN}\r\n" * 2
+        self.client.send(f"GET /behavior HTTP/1.1\r\nHost: localhost\r\n{shown}\r\n".encode())
+        self.assertEqual(self.client.answer().status, 401)
 
-    def test_expect_100(self) -> None:
-        """A client that asks first gets the refusal, and is not told to go on."""
-        self.put(f"Content-Length: {MAX_BODY + 1}", "Expect: 100-continue")
-        self.assertNotIn(b"100 Continue", self.client.wire.value())
-        self.check_too_large()
+    def test_only_in_the_header(self) -> None:
+        """In a query it would stand in logs, so it does not count there."""
+        self.assertEqual(self.client.get(f"/behavior?access_token={TOKEN}", Host="localhost").status, 401)
 
-    def test_chunked(self) -> None:
-        """A body of unknown length is refused as soon as it has become too large."""
-        self.put("Transfer-Encoding: chunked")
-        chunk = b"%x\r\n%b\r\n" % (1 << 18, b" " * (1 << 18))
-        for _ in range(4):
-            self.client.send(chunk)
-        self.assertEqual(self.client.wire.value(), b"")
-        self.client.send(chunk)
-        self.check_too_large()
+    def test_wrong_host_comes_first(self) -> None:
+        """A rebound name does not learn whether it has guessed the token."""
+        answer = self.client.get(Host="evil.example", Authorization=f"Bearer {TOKEN}")
+        self.assertEqual(answer.status, 403)
 
-    def test_the_rest_is_dropped(self) -> None:
-        """After the refusal what still comes is read and forgotten, then the connection is closed."""
-        self.put(f"Content-Length: {MAX_BODY + 1}")
-        self.client.answer()
-        self.client.send(b"x" * MAX_BODY)
-        self.assertFalse(self.client.wire.disconnecting)
-        self.client.send(b"x")
-        self.assertTrue(self.client.wire.disconnecting)
-        self.assertEqual(self.client.wire.value(), b"")
+    def test_pages_are_refused_with_it(self) -> None:
+        """A foreign page may not, whatever it knows."""
+        answer = self.client.get(
+            Host="localhost", Authorization=f"Bearer {TOKEN}", Origin="http://evil.example"
+        )
+        self.assertEqual(answer.status, 403)
 
-    def test_a_client_that_goes_on_sending(self) -> None:
-        """One that does not stop is cut off after a while."""
-        self.put(f"Content-Length: {MAX_BODY + 1}")
-        self.client.clock.advance(LINGER - 0.1)
-        self.assertFalse(self.client.wire.disconnected)
-        self.client.clock.advance(0.1)
-        self.assertTrue(self.client.wire.disconnected)
 
-    def test_a_client_that_goes_away(self) -> None:
-        """Nothing is left to be done for a client that has gone."""
-        self.put(f"Content-Length: {MAX_BODY + 1}")
-        self.client.leave()
-        self.assertEqual(self.client.clock.getDelayedCalls(), [])
+class TypeTests(SynchronousTestCase):
+    """What a body is said to be."""
+
+    BODY = b'{"name": "delay"}'
+    FORMS = ("application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain")
+
+    def setUp(self) -> None:
+        self.proxy = proxy()
+        self.client = RawClient(guarded(self.proxy))
+
+    def send(self, method: str, path: str, *headers: str, body: bytes = BODY) -> Answer:
+        """Send a body with these header lines."""
+        lines = [f"{method} {path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}", *headers]
+        self.client.send("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
+        return self.client.answer()
+
+    def test_json(self) -> None:
+        """JSON under each of its names (RFC 6839, 3.1)."""
+        for said in ("application/json", "Application/JSON; charset=utf-8", "application/problem+json"):
+            self.assertEqual(self.send("PUT", "/behavior", f"Content-Type: {said}").status, 200, said)
+
+    def test_nothing_is_said(self) -> None:
+        """Vaurien's own client says nothing, and is served."""
+        self.assertEqual(self.send("PUT", "/behavior").status, 200)
 
     def test_a_form(self) -> None:
-        """JSON is read as such although the type says that it is a form, as curl does by default."""
-        body = json.dumps({"name": "delay"})
-        for kind in ("application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain"):
-            self.client.send(
-                f"POST /behavior HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\n"
-                f"Content-Length: {len(body)}\r\n\r\n{body}".encode("ascii")
-            )
-            self.assertEqual(self.client.answer().status, 200, kind)
+        """What curl says by default is refused; the error tells how to say it."""
+        for said in self.FORMS:
+            answer = self.send("PUT", "/behavior", f"Content-Type: {said}")
+            self.assertEqual((answer.status, answer.headers["accept"]), (415, "application/json"))
+            self.assertEqual(answer.problem[:2], ("header", "Content-Type"))
+            for words in (said, "--json", "-H 'Content-Type: application/json'"):
+                self.assertIn(words, answer.problem[2])
+        self.assertEqual(self.proxy.plan.mix_text, "dummy")
 
+    def test_two_types(self) -> None:
+        """Nobody can tell which of two is meant."""
+        answer = self.send("PUT", "/behavior", "Content-Type: application/json", "Content-Type: text/plain")
+        self.assertEqual(answer.status, 415)
 
-class TimeTests(SynchronousTestCase):
-    """A connection cannot be kept for ever."""
+    def test_without_a_body(self) -> None:
+        """Where there is no body there is nothing to be said of it."""
+        for said in self.FORMS:
+            answer = self.send("POST", "/reset", f"Content-Type: {said}", body=b"")
+            self.assertLess(answer.status, 300, said)
 
-    def test_headers_without_end(self) -> None:
-        """More headers than any client needs are refused."""
-        client = RawClient(guarded(proxy()))
-        client.send(b"GET /behavior HTTP/1.1\r\nHost: localhost\r\n")
-        for number in range(1000):
-            client.send(b"X-%d: %b\r\n" % (number, b"x" * 100))
-            if client.wire.disconnecting:
-                break
-        self.assertTrue(client.wire.disconnecting)
-        self.assertEqual(client.answer().status, 400)
+    def test_a_page_of_ours(self) -> None:
+        """A page that may ask has to say that it is JSON, which it can only after a preflight."""
+        for headers in (
+            ["Origin: http://localhost:3000"],
+            ["Sec-Fetch-Site: same-site"],
+            ["Origin: http://localhost:3000", "Content-Type: text/plain"],
+        ):
+            for path in ("/behavior", "/proxies", "/populate", "/proxies/proxy/toxics/x"):
+                self.assertEqual(self.send("POST", path, *headers).status, 415, (path, headers))
+        answer = self.send(
+            "PUT", "/behavior", "Origin: http://localhost:3000", "Content-Type: application/json"
+        )
+        self.assertEqual(answer.status, 200)
 
-    def test_silence(self) -> None:
-        """A client that says nothing is closed."""
-        client = RawClient(guarded(proxy()))
-        client.send(b"GET /behavior HTTP/1.1\r\n")
-        client.clock.advance(IDLE)
-        self.assertTrue(client.wire.disconnecting)
+    def test_toxiproxys_clients(self) -> None:
+        """On the paths that are Toxiproxy's its clients may say what they like, also a name that is odd."""
+        for path in ("/proxies", "/proxies/", "/populate", "/proxies/a%2Fb", "/proxies/a/toxics/b", "/reset"):
+            for said in self.FORMS:
+                answer = self.send("POST", path, f"Content-Type: {said}", body=b"{}")
+                self.assertNotEqual(answer.status, 415, (path, said))
+
+    def test_ours_below_a_proxy(self) -> None:
+        """What Toxiproxy has not is ours, also below one of its paths."""
+        for path in ("/proxies/proxy/behavior", "/proxies/proxy/rules/x", "/proxies/a/toxics/b/c", "/plan"):
+            self.assertEqual(self.send("PUT", path, "Content-Type: text/plain").status, 415, path)

@@ -37,6 +37,9 @@ class ItselfTests(SynchronousTestCase):
             ("127.0.0.1", "tcp:localhost:8000"),
             ("127.0.0.1", "tcp:host=127.0.0.1:port=8000"),
             ("127.0.0.1", "tls:localhost:8000"),
+            # An IPv4 address, written as IPv6 (RFC 4291, 2.5.5.2).
+            ("127.0.0.1", "[::ffff:127.0.0.1]:8000"),
+            ("0.0.0.0", "[::ffff:7f00:2]:8000"),
         ):
             self.assertTrue(is_itself(listening(host), parse_backend(backend)), (host, backend))
 

@@ -107,7 +107,8 @@ class WorkersCase(SynchronousTestCase):
     def api(self, method: str, path: str, body: object = None) -> Any:
         """Ask the control API."""
         raw = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.http}{path}", raw, method=method)
+        url, headers = f"http://127.0.0.1:{self.http}{path}", {"Content-Type": "application/json"}
+        request = urllib.request.Request(url, raw, headers, method=method)
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.loads(answer.read() or b"null")
 

@@ -227,15 +227,18 @@ class Crew:
         for worker in self.workers.values():
             worker.tell(line)
 
-    async def ask(self, *, links: bool = False, link: int | None = None) -> list[wire.Done]:
+    async def ask(
+        self, *, links: bool = False, link: int | None = None, figures: bool = False
+    ) -> list[wire.Done]:
         """Returns when all has taken effect that was told before, in every worker that is not dead."""
         self._asked += 1
-        sync = wire.Sync(self._asked, links, link)
+        sync = wire.Sync(self._asked, links, link, figures)
+        asked = list(self.workers.values())
         # Whoever waits may give up, and then nobody wants to know of the others.
-        answers = await gatherResults(
-            [worker.ask(sync) for worker in self.workers.values()], consumeErrors=True
-        )
-        return [each for each in answers if each is not None]
+        answers = await gatherResults([worker.ask(sync) for worker in asked], consumeErrors=True)
+        # One may have answered, and died before the others did.
+        running = [self.workers.get(worker.number) is worker for worker in asked]
+        return [each for each, runs in zip(answers, running, strict=True) if each is not None and runs]
 
     def ended(self, worker: Worker, why: str) -> None:
         """A worker is gone. Another one takes its place."""

@@ -15,16 +15,19 @@ from txvaurien.actions import Action, Actions, End, HalfOpen, KillIdle
 from txvaurien.addresses import Backend
 from txvaurien.errors import ConfigError
 from txvaurien.faults import describe_action
+from txvaurien.metrics.figures import Figures
 from txvaurien.model import Then
 from txvaurien.options import plain_values
 from txvaurien.plan import ActivePlan, Plan
 from txvaurien.plugins import Registry
 from txvaurien.protocols.base import WireProtocol
 from txvaurien.proxy import Proxy
+from txvaurien.reach import Said
 from txvaurien.reports import Stats
 from txvaurien.rules import Activation
 from txvaurien.service import BACKLOG, ProxyService
 from txvaurien.workers import wire
+from txvaurien.workers.census import Census
 from txvaurien.workers.crew import Crew, Worker
 from txvaurien.workers.handing import Handing, HandingFactory, hand_over
 from txvaurien.workers.memory import Memory
@@ -73,6 +76,7 @@ class FleetProxy(Proxy):
         self.actions = FleetActions(self)
         self._crew = Crew(reactor, workers, self._memory, self)
         self.handing = Handing(self.clock, self._crew.pick)
+        self._census = Census(self._memory, workers)
 
     def start(self) -> None:
         """Start the workers; all can serve clients when that has `settled`."""
@@ -103,6 +107,11 @@ class FleetProxy(Proxy):
         links = [link for answer in answers for link in answer.links]
         return sorted(links, key=lambda link: int(link["id"]))
 
+    async def figures(self) -> Figures:
+        """What the metrics say of all workers; of those that have died, what they had said before."""
+        answers = await self._crew.ask(figures=True)
+        return self._census.take(each.figures for each in answers if each.figures is not None)
+
     # What is set.
 
     def set_plan(self, plan: Plan) -> None:
@@ -129,7 +138,10 @@ class FleetProxy(Proxy):
 
     def _connect_to(self, backend: Backend) -> None:
         super()._connect_to(backend)
-        self._crew.tell(wire.SetBackend(backend.text))
+        self._crew.tell(wire.SetBackend(backend.text, self._reach_of(backend)))
+
+    def _reach_of(self, backend: Backend) -> Said | None:
+        return None if self.reach is None else self.reach.said(backend)
 
     def kill(self, how: Then = Then.RESET, link: int | None = None) -> int:
         """End one link, or all, as `Proxy.kill` says, once it has `settled`.
@@ -171,7 +183,15 @@ class FleetProxy(Proxy):
             log_level=self._log_level,
             plan=self._ledger.write(self.active),
             actions=[describe_action(action) for action in self._on_links.values()],
+            reach=self._reach_of(self.backend),
+            noting=self._noting,
         )
+
+    @property
+    def _noting(self) -> wire.Noting:
+        if self.meter is None:
+            return "nothing"
+        return "exchanges" if self.meter.exchanges else "connects"
 
     def reported(self, worker: Worker, said: wire.Report) -> None:
         """A worker said something."""
@@ -225,6 +245,7 @@ class FleetProxy(Proxy):
             why=why,
             links=len(worker.links),
         )
+        self._census.died(worker.number)
         self.event("worker-died", None, worker=worker.number, why=why, links=sorted(worker.links))
 
 
@@ -250,9 +271,14 @@ class FleetService(ProxyService):
     proxy: FleetProxy
 
     def __init__(
-        self, proxy: FleetProxy, listen: str | IStreamServerEndpoint, *, backlog: int = BACKLOG
+        self,
+        proxy: FleetProxy,
+        listen: str | IStreamServerEndpoint,
+        *,
+        backlog: int = BACKLOG,
+        places: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(proxy, listen, backlog=backlog)
+        super().__init__(proxy, listen, backlog=backlog, places=places)
         self._factory = HandingFactory()
 
     def startService(self) -> None:

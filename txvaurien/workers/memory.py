@@ -70,6 +70,11 @@ class Memory:
         rows = range(0, workers * ROW, ROW)
         return Stats(**{name: sum(self.words[row + at] for row in rows) for name, at in STATS.items()})
 
+    def stats_of(self, worker: int) -> dict[str, int]:
+        """What one worker has counted of links that have ended, and its predecessors."""
+        row = self.row(worker)
+        return {name: self.words[row + at] for name, at in STATS.items()}
+
     def row(self, worker: int) -> int:
         """Where the row of a worker begins."""
         return worker * ROW

@@ -7,11 +7,16 @@ order, so what has been answered after it (`Sync`, `Done`) has taken effect.
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from txvaurien import journal
+from txvaurien.metrics.figures import Figures
+from txvaurien.reach import Said
+
+#: Nothing; connects to the backend; exchanges, too.
+Noting = Literal["nothing", "connects", "exchanges"]
 
 
 class Begin(msgspec.Struct, tag="begin"):
@@ -34,6 +39,9 @@ class Begin(msgspec.Struct, tag="begin"):
     log_level: str
     plan: SetPlan
     actions: list[dict[str, Any]]
+    reach: Said | None = None
+    #: What the metrics want to be noted.
+    noting: Noting = "nothing"
 
 
 class Placed(msgspec.Struct):
@@ -67,9 +75,13 @@ class Expire(msgspec.Struct, tag="expire"):
 
 
 class SetBackend(msgspec.Struct, tag="backend"):
-    """Connect new links to another backend."""
+    """Connect new links to another backend.
+
+    :param reach: what that may lead to; None for anything.
+    """
 
     backend: str
+    reach: Said | None = None
 
 
 class Kill(msgspec.Struct, tag="kill"):
@@ -91,11 +103,13 @@ class Sync(msgspec.Struct, tag="sync"):
 
     :param links: whether to say which links there are.
     :param link: only this one; None for all.
+    :param figures: whether to say what the metrics want to know.
     """
 
     number: int
     links: bool = False
     link: int | None = None
+    figures: bool = False
 
 
 class Stop(msgspec.Struct, tag="stop"):
@@ -114,6 +128,7 @@ class Done(msgspec.Struct, tag="done"):
 
     number: int
     links: list[dict[str, Any]] = []
+    figures: Figures | None = None
 
 
 class Event(msgspec.Struct, tag="event"):
