@@ -29,6 +29,7 @@ MODES: Mapping[str, str] = {
     "framed-workers": "--protocol {protocol} --workers 2",
     "journal": "--protocol {protocol} --journal {folder}/journal",
     "control": "--protocol {protocol} --http --http-port {port}",
+    "metrics": "--protocol {protocol} --http --http-port {port} --metrics",
     "delay5": "--protocol {protocol} --behavior 5:delay --behavior-delay-sleep 0.02",
 }
 

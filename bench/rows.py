@@ -14,7 +14,7 @@ from bench.workloads import Workload
 _TCP = (DIRECT, "ours-tcp", "ours-busy", *PEERS)
 _BOTH = (DIRECT, "ours-tcp", "ours-busy", "ours-framed", "ours-framed-busy", *PEERS)
 _FRAMED = (DIRECT, "ours-tcp", "ours-framed", "haproxy", "toxiproxy")
-_COST = ("ours-framed", "ours-journal", "ours-control")
+_COST = ("ours-framed", "ours-journal", "ours-control", "ours-metrics")
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ _ROWS = (
     ),
     Row(
         "journal",
-        "redis-benchmark -c 50 with journal, with control server",
+        "redis-benchmark -c 50 with journal, with control server, with metrics",
         "requests/s",
         "redis",
         workloads.redis("-c", "50", first=3000),
@@ -179,7 +179,7 @@ _ROWS = (
     ),
     Row(
         "journal-links",
-        "new connections a second with journal, with control server",
+        "new connections a second with journal, with control server, with metrics",
         "connections/s",
         "web",
         workloads.wrk("-H", "Connection: close"),

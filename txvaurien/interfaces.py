@@ -51,6 +51,9 @@ class IWireProtocol(Interface):
 
     silent_kind = Attribute("str: the kind said when `answer_timeout` is over; '' for a reset.")
 
+    def status_class(status: str) -> str:
+        """The class that metrics put a reply's status into (``ok``, ``5xx``): one of a few."""
+
     def session() -> ISession:
         """A new `ISession`, for one link."""
 
