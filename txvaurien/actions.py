@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
 from twisted.internet.defer import Deferred, DeferredLock
-from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.task import LoopingCall
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from txvaurien.errors import ConfigError
 from txvaurien.model import Then
@@ -99,15 +98,30 @@ class SlowAccept(Action, frozen=True, kw_only=True):
         """Accept by the clock."""
         gate = _gate(proxy, self)
         gate.pause(self.name)
-        accepting = LoopingCall(gate.accept_one)
-        accepting.clock = proxy.clock
-        accepting.start(self.delay / 1000, now=False)
+        accepting = _Accepting(gate, proxy.clock, self.delay / 1000)
 
         def end() -> None:
             accepting.stop()
             gate.resume(self.name)
 
         return end
+
+
+class _Accepting:
+    """One connection every so many seconds. A LoopingCall would install a reactor."""
+
+    def __init__(self, gate: Gate, clock: IReactorTime, seconds: float) -> None:
+        self._gate = gate
+        self._clock = clock
+        self._seconds = seconds
+        self._call = clock.callLater(seconds, self._accept)
+
+    def _accept(self) -> None:
+        self._call = self._clock.callLater(self._seconds, self._accept)
+        self._gate.accept_one()
+
+    def stop(self) -> None:
+        self._call.cancel()
 
 
 class HalfOpen(Action, frozen=True, kw_only=True):

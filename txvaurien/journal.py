@@ -32,6 +32,9 @@ FORMAT = 1
 
 #: What records can be of; docs/journal.md tells of each. What stands only in files is not among them.
 EVENTS = (
+    "created",
+    "removed",
+    "listen",
     "link-opened",
     "link-closed",
     "plan",
@@ -190,6 +193,15 @@ class Journal:
                 found.append(record)
         found.reverse()
         return found[:limit]
+
+    def after(self, last: int, count: int) -> list[Record]:
+        """The next `count` records after number `last`, as far as they are here, of every kind.
+
+        It takes no longer where many records are here.
+        """
+        start = max(0, last + 1 - self.first)
+        records = self._records
+        return [records[place] for place in range(start, min(start + count, len(records)))]
 
     def when_beyond(self, last: int) -> Deferred[int]:
         """Fires with the number of the last record as soon as that is beyond `last`. May be cancelled.

@@ -22,6 +22,7 @@ import types
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import msgspec
@@ -94,8 +95,10 @@ class Option:
         return f"{words}, in seconds, or a time such as 500ms or 1m30s" if self.unit else words
 
 
+@cache
 def options_of(declared: type[Declared]) -> tuple[Option, ...]:
     """The options that a class declares, in the order of the declaration."""
+    # Annotations are texts, which have to be compiled each time that they are looked at.
     return tuple(_option(field) for field in msgspec.structs.fields(declared))
 
 

@@ -6,10 +6,15 @@ import os
 import sys
 
 
-def show(text: str) -> None:
-    """Print it. Whoever has read enough gets no more, and that is no error."""
+def show(text: str) -> bool:
+    """Print it. Whoever has read enough gets no more, and that is no error.
+
+    :return: whether somebody may still read.
+    """
     try:
         print(text, flush=True)
+        return True
     except BrokenPipeError:
         # The interpreter flushes once more at its end, and would complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False

@@ -33,25 +33,25 @@ class ActionsApi:
 
     @app.route("/", methods=["GET"])
     def list_actions(self, request: IRequest) -> bytes:
-        """Those that stand, and the names of all that there are."""
+        """The actions that stand, and the names of all that there are."""
         standing = [describe_action(each) for each in self._proxy.actions.standing.values()]
         return say(request, {"actions": standing, "available": sorted(ACTIONS)})
 
     @app.route("/", methods=["POST"])
     async def start_words(self, request: IRequest) -> bytes:
-        """Begin what the short form says."""
+        """Begin an action that is in the short form."""
         words = short_form(body_of(request), "action", "slow_accept delay=100")
         action = self._reader.read_only(Action, words, where="action")
         return await self._start(request, action)
 
     @app.route("/<name>", methods=["GET"])
     def get(self, request: IRequest, name: str) -> bytes:
-        """The one of this name that stands."""
+        """One action that stands."""
         return say(request, describe_action(self._find(name)))
 
     @app.route("/<name>", methods=["POST"])
     async def start(self, request: IRequest, name: str) -> bytes:
-        """Begin it."""
+        """Begin an action, with its options."""
         if name not in ACTIONS:
             raise not_found(name, unknown("action", name, ACTIONS))
         said = body_of(request)
@@ -59,7 +59,7 @@ class ActionsApi:
 
     @app.route("/<name>", methods=["DELETE"])
     async def stop(self, request: IRequest, name: str) -> bytes:
-        """End it."""
+        """End an action that stands."""
         self._find(name)
         await self._proxy.actions.stop(name)
         return say(request, OK)

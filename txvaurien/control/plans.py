@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,7 +15,6 @@ from txvaurien.mix import Share, parse_mix
 from txvaurien.model import ErrorKind
 from txvaurien.options import Declared, Option, options_of, summary, unknown
 from txvaurien.plan import PlacedToxic, Plan
-from txvaurien.protocols.base import WireProtocol
 from txvaurien.rules import Rule
 from txvaurien.vocabulary import COUNTS
 
@@ -40,32 +39,40 @@ def describe_options(declared: Mapping[str, type[Declared]]) -> dict[str, Any]:
     """The options of each, and a line of help."""
     return {
         "options": {
-            name: [_option(each) for each in options_of(declared[name])] for name in sorted(declared)
+            name: [describe_option(each) for each in options_of(declared[name])] for name in sorted(declared)
         },
         "help": {name: summary(declared[name]) for name in sorted(declared)},
     }
 
 
-def describe_kinds(protocol: WireProtocol) -> list[dict[str, Any]]:
+def describe_kinds(catalogue: Iterable[ErrorKind]) -> list[dict[str, Any]]:
     """The errors that a protocol can say."""
-    return [_kind(each) for each in protocol.error_kinds]
+    return [_kind(each) for each in catalogue]
 
 
 def _kind(kind: ErrorKind) -> dict[str, Any]:
     return {"name": kind.name, "where": kind.where.value, "help": kind.help, "drawn": kind.drawn}
 
 
-def _option(option: Option) -> dict[str, Any]:
+def describe_option(option: Option) -> dict[str, Any]:
+    """What a form or a table needs to know of an option."""
     return {
         "name": option.name,
         "type": option.kind,
-        "default": msgspec.to_builtins(option.default),
+        "default": default_of(option),
         "help": option.help,
         "choices": list(option.choices),
         "minimum": option.minimum,
         "maximum": option.maximum,
         "unit": option.unit,
     }
+
+
+def default_of(option: Option) -> Any:
+    """The default of an option as JSON has it, None where there is none."""
+    if option.default is msgspec.NODEFAULT:
+        return None
+    return msgspec.to_builtins(option.default, enc_hook=repr)
 
 
 def without_counts(rule: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,9 +101,7 @@ class PlanReader:
         ]
         if others:
             raise Refused(400, others)
-        seed = said.get("seed")
-        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
-            raise Refused.because(400, "body", "seed", "it must be a whole number")
+        seed = _seed(said.get("seed"))
         rules = self._list(said, "rules", self._rule_of)
         toxics = self._list(said, "toxics", self._toxic_of)
         plan = Plan(
@@ -207,6 +212,14 @@ class PlanReader:
         except ConfigError as error:
             where = f"{in_options}{error.where}" if error.where else f"{place}{named}"
             raise Refused(400, [Problem.of(error.at(where))]) from error
+
+
+def _seed(said: object) -> int | None:
+    """:raises Refused: 400; it is not a whole number, which may be written as 5.0."""
+    seed = int(said) if isinstance(said, float) and said.is_integer() else said
+    if seed is None or (isinstance(seed, int) and not isinstance(seed, bool)):
+        return seed
+    raise Refused.because(400, "body", "seed", "it must be a whole number")
 
 
 def _kept(

@@ -28,7 +28,7 @@ from txvaurien.errors import ConfigError, RuleGone
 from txvaurien.faults import FaultReader, describe_rule
 from txvaurien.options import DAY, SECONDS, Declared
 from txvaurien.proxy import Proxy
-from txvaurien.rulefields import RULE_FIELDS
+from txvaurien.rulefields import MOST, RULE_FIELDS
 from txvaurien.rules import Activation, Rule
 
 
@@ -37,7 +37,7 @@ class Position(Declared, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "POST"
 
-    position: Annotated[int, Meta(ge=0, description="how many rules come before it")] | None = None
+    position: Annotated[int, Meta(ge=0, le=MOST, description="how many rules come before it")] | None = None
 
 
 class Awaiting(Declared, frozen=True, kw_only=True):
@@ -102,7 +102,7 @@ class RulesApi:
 
     @app.route("/<name>", methods=["DELETE"])
     async def remove(self, request: IRequest, name: str) -> bytes:
-        """Away with it."""
+        """Remove a rule; what it held has been let go."""
         self._find(name)
         self._proxy.remove_rule(name)
         await self._proxy.settled()

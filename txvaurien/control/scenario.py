@@ -37,19 +37,19 @@ class ScenarioApi:
 
     @app.route("/", methods=["GET"])
     def get(self, request: IRequest) -> bytes:
-        """How far it is."""
+        """How far the scenario is."""
         return say(request, self._status())
 
     @app.route("/", methods=["PUT"])
     async def play(self, request: IRequest) -> bytes:
-        """Begin one."""
+        """Begin a scenario, in place of the one that is played."""
         text = short_form(body_of(request), "scenario", "at 10s: blackout for 5s")
         await self._playing.play(read_scenario(text, "scenario", self._reader.read))
         return say(request, self._status())
 
     @app.route("/", methods=["DELETE"])
     async def stop(self, request: IRequest) -> bytes:
-        """End it; 404 if there is none."""
+        """End the scenario; all that it added is gone. 404 if there is none."""
         none = self._playing.player is None
         # All the same: one may be about to begin.
         await self._playing.stop()
@@ -59,13 +59,13 @@ class ScenarioApi:
 
     @app.route("/pause", methods=["POST"])
     def pause(self, request: IRequest) -> bytes:
-        """Time stands still for it."""
+        """Let the time of the scenario stand still."""
         self._player().pause()
         return say(request, self._status())
 
     @app.route("/resume", methods=["POST"])
     def resume(self, request: IRequest) -> bytes:
-        """Time goes on."""
+        """Let the time of the scenario go on."""
         self._player().resume()
         return say(request, self._status())
 
