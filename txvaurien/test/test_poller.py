@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from txvaurien.poller import Poller, poller_of
+from txvaurien.poller import ROUNDS, Poller, poller_of
 from txvaurien.test.peers import reset
 
 
@@ -53,6 +53,8 @@ class Watched:
         self.mine.setblocking(False)
         self.told: list[str] = []
         self.then: Any = None
+        #: Whether it reads what there is, when it is told.
+        self.reads = False
 
     def watch(self, read: bool, write: bool = False) -> None:
         self.poller.watch(self.mine.fileno(), self, read, write)
@@ -63,6 +65,8 @@ class Watched:
             self.then()
 
     def readable(self) -> None:
+        if self.reads:
+            self.mine.recv(100)
         self._note("readable")
 
     def writable(self) -> None:
@@ -167,6 +171,7 @@ class PollerTests(SynchronousTestCase):
         one, other = self.watched(), self.watched()
         for each, rest in ((one, other), (other, one)):
             each.watch(read=True)
+            each.reads = True
             each.then = lambda rest=rest: self.poller.forget(rest.mine.fileno())
             each.peer.sendall(b"x")
         select.select([one.mine], [], [], 10)
@@ -188,6 +193,7 @@ class PollerTests(SynchronousTestCase):
         one, other = self.watched(), self.watched()
         for each in (one, other):
             each.watch(read=True)
+            each.reads = True
             each.peer.sendall(b"x")
         one.then = lambda: 1 / 0
         select.select([other.mine], [], [], 10)
@@ -195,6 +201,18 @@ class PollerTests(SynchronousTestCase):
         self.poller.doRead()
         self.assertEqual((one.told, other.told), (["readable"], ["readable"]))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_again_where_several_speak(self) -> None:
+        """What has come while several were handled is handled in the same turn, and the turn ends."""
+        one, other = self.watched(), self.watched()
+        for each in (one, other):
+            each.watch(read=True)
+            each.reads = True
+            each.then = lambda each=each: each.peer.sendall(b"x")
+            each.peer.sendall(b"x")
+            select.select([each.mine], [], [], 10)
+        self.poller.doRead()
+        self.assertEqual((one.told, other.told), (["readable"] * ROUNDS, ["readable"] * ROUNDS))
 
     def test_busy(self) -> None:
         """Busy polling sees what comes while it polls, and ends."""
@@ -222,7 +240,7 @@ class PollerTests(SynchronousTestCase):
 
         for one in ones:
             one.watch(read=True)
-            one.then = then
+            one.reads, one.then = True, then
             one.peer.sendall(b"x")
             select.select([one.mine], [], [], 10)
         self.poller.doRead()
