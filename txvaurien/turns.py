@@ -80,16 +80,24 @@ class Turns:
 
     def admit(self, exchange: Exchange) -> None:
         """The first frame of a request is here: give it its number and its turn."""
+        if self.foretold is not None:
+            self._forget_foretold(exchange)
+        self.exchanges = exchange.number = self.exchanges + 1
+        if not exchange.replies:
+            return
+        if self.first is None:
+            self.first = exchange
+            return
+        self._end_open_turn()
+        self._append(exchange)
+        if self._later and len(self._later) >= TURNS_LIMIT and self._link.client is not None:
+            self._link.client.pause("turns")
+
+    def _forget_foretold(self, exchange: Exchange) -> None:
+        """What was announced is here now, or will not come."""
         foretold, self.foretold = self.foretold, None
         if foretold is not None and foretold is not exchange and foretold.live is not None:
             self.retire(foretold.live)
-        self.exchanges += 1
-        exchange.number = self.exchanges
-        if exchange.replies:
-            self._end_open_turn()
-            self._append(exchange)
-            if self._later and len(self._later) >= TURNS_LIMIT and self._link.client is not None:
-                self._link.client.pause("turns")
 
     def _append(self, exchange: Exchange) -> None:
         if self.first is None:
@@ -166,19 +174,26 @@ class Turns:
     def reply_done(self, exchange: Exchange) -> None:
         """The last frame of a reply has been handled."""
         live = exchange.live
-        if self.first is exchange and not (live is not None and live.response_gone):
-            self._next()
-        if live is not None:
-            live.response_ended()
-            if live is self._link.lingering:
-                self._link.hang_up(End.FIN)
-            elif not live.response_gone:
-                self._after(live)
-            self.settle(live)
-        if self.first is not None and (self.lives or self.first.answer is not None):
+        if live is None:
+            if self.first is exchange:
+                self._next()
+        else:
+            self._live_reply_done(exchange, live)
+        first = self.first
+        if first is not None and (self.lives or first.answer is not None):
             self.flush()
         if self.lives and self._link.client_left:
             self._link.leave_if_waiting()
+
+    def _live_reply_done(self, exchange: Exchange, live: LiveExchange) -> None:
+        if self.first is exchange and not live.response_gone:
+            self._next()
+        live.response_ended()
+        if live is self._link.lingering:
+            self._link.hang_up(End.FIN)
+        elif not live.response_gone:
+            self._after(live)
+        self.settle(live)
 
     def ask_between(self, live: LiveExchange) -> None:
         """Run the hook between request and reply, once."""

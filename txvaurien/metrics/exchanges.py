@@ -5,6 +5,7 @@ Links without ``--metrics`` do not have these, so that to note nothing costs not
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from txvaurien.lane import Lane
@@ -137,16 +138,23 @@ class MeteredTraffic(Traffic):
         super().__init__(link)
         self._turns = turns
 
-    def _follow_request(self, frame: Frame, exchange: Exchange) -> None:
-        if frame.first:
-            super()._follow_request(frame, exchange)
-        else:
-            self._turns.sent(exchange)
+    def _follow_requests(self, lane: Lane, frames: Iterable[Frame]) -> None:
+        super()._follow_requests(lane, self._requests(frames))
 
-    def _follow_reply(self, frame: Frame, exchange: Exchange) -> None:
-        if frame.first:
-            self._turns.began(exchange)
-        super()._follow_reply(frame, exchange)
+    def _requests(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            if frame.exchange is not None and not frame.first:
+                self._turns.sent(frame.exchange)
+            yield frame
+
+    def _follow_replies(self, lane: Lane, frames: Iterable[Frame]) -> None:
+        super()._follow_replies(lane, self._replies(frames))
+
+    def _replies(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            if frame.exchange is not None and frame.first:
+                self._turns.began(frame.exchange)
+            yield frame
 
     def _handle_request(self, lane: Lane, frame: Frame) -> bool:
         handled = super()._handle_request(lane, frame)
