@@ -15,12 +15,11 @@ text and JSON Schema, which would be three libraries otherwise.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
@@ -57,6 +56,8 @@ class Option:
     """One declared option, as help texts, forms and tables need it.
 
     :param unit: ``seconds`` for a time, else ``""``.
+    :param check: raises ConfigError for values that the type takes and the option does not; declared
+        as ``Meta(extra={"check": function})``.
     """
 
     attribute: str
@@ -67,6 +68,7 @@ class Option:
     minimum: float | None = None
     maximum: float | None = None
     unit: str = ""
+    check: Callable[[Any], object] | None = None
 
     @property
     def name(self) -> str:
@@ -135,11 +137,7 @@ def build(
                 of=f"{declared.name!r}",
             )
         chosen[option.attribute] = convert(option, value, where=f"{where}{name}", text=text)
-    try:
-        return declared(**chosen)
-    except ConfigError as error:
-        # What more than its type says against a value.
-        raise error.at(f"{where}{error.where}") from None
+    return declared(**chosen)
 
 
 def convert(option: Option, value: object, *, where: str, text: bool = False) -> object:
@@ -150,6 +148,11 @@ def convert(option: Option, value: object, *, where: str, text: bool = False) ->
     except msgspec.ValidationError:
         shown = value if isinstance(value, str) else msgspec.json.encode(value).decode()
         raise ConfigError(where, f"{shown!r} will not do", f"it must be {option.allowed}") from None
+    if option.check is not None:
+        try:
+            option.check(converted)
+        except ConfigError as error:
+            raise error.at(where) from None
     return converted
 
 
@@ -179,11 +182,19 @@ def _whole(seconds: float) -> float | int:
     return int(seconds) if seconds.is_integer() else seconds
 
 
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """What was probably meant; ``""`` if nothing comes near."""
+    # Only mistakes need it, and imports are most of a start.
+    import difflib
+
+    return next(iter(difflib.get_close_matches(name, list(choices), 1)), "")
+
+
 def unknown(what: str, name: str, choices: Iterable[str], *, where: str = "", of: str = "") -> ConfigError:
     """The error for a name that does not exist: it lists those that do."""
     names = sorted(choices)
-    near = difflib.get_close_matches(name.replace("_", "-"), names, 1)
-    guess = f" (did you mean {near[0]!r}?)" if near else ""
+    near = nearest(name.replace("_", "-"), names)
+    guess = f" (did you mean {near!r}?)" if near else ""
     of = f" of {of}" if of else ""
     choice = ", ".join(names) if names else "none"
     several = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
@@ -235,6 +246,7 @@ def _option(field: msgspec.structs.FieldInfo) -> Option:
         minimum=next((meta.ge for meta in metas if meta.ge is not None), None),
         maximum=next((meta.le for meta in metas if meta.le is not None), None),
         unit="seconds" if SECONDS in metas else "",
+        check=next((meta.extra["check"] for meta in metas if meta.extra and "check" in meta.extra), None),
     )
 
 
