@@ -1,6 +1,6 @@
 """txvaurien, a chaos proxy for TCP services.
 
-What tests need is here: `Client`, `start_proxy` and `stop_proxy`, without Twisted.
+What tests need is here: `chaos_proxy`; and `Client`, `start_proxy` and `stop_proxy`, without Twisted.
 """
 
 from __future__ import annotations
@@ -10,20 +10,46 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from txvaurien.blocking import Client
+    from txvaurien.embed import ChaosProxy, chaos_proxy
+    from txvaurien.embedded.awaiting import AsyncChaosProxy
+    from txvaurien.embedded.factory import ChaosFactory
+    from txvaurien.errors import ConfigError, ListenError
     from txvaurien.processes import start_proxy, stop_proxy
+    from txvaurien.trialmixin import ChaosMixin
     from txvaurien.vocabulary import NotFired, VaurienError
 
     __version__: str
 
-__all__ = ["Client", "NotFired", "VaurienError", "__version__", "start_proxy", "stop_proxy"]
+__all__ = [
+    "AsyncChaosProxy",
+    "ChaosFactory",
+    "ChaosMixin",
+    "ChaosProxy",
+    "Client",
+    "ConfigError",
+    "ListenError",
+    "NotFired",
+    "VaurienError",
+    "__version__",
+    "chaos_proxy",
+    "start_proxy",
+    "stop_proxy",
+]
 
 
 def __getattr__(name: str) -> Any:
     # Every module of the package imports this one first, so it imports nothing before it is asked.
     homes = {
+        "AsyncChaosProxy": "txvaurien.embedded.awaiting",
+        "ChaosFactory": "txvaurien.embedded.factory",
+        "ChaosMixin": "txvaurien.trialmixin",
+        "ChaosProxy": "txvaurien.embed",
         "Client": "txvaurien.blocking",
+        "ConfigError": "txvaurien.errors",
+        "ListenError": "txvaurien.errors",
         "NotFired": "txvaurien.vocabulary",
         "VaurienError": "txvaurien.vocabulary",
+        "chaos_proxy": "txvaurien.embed",
         "start_proxy": "txvaurien.processes",
         "stop_proxy": "txvaurien.processes",
     }

@@ -83,9 +83,11 @@ class ProxyProcess:
     :param command: the program and its arguments.
     :param echo: a descriptor that gets what it says on standard error, once it is ready;
         what it says before explains why it is not.
+    :ivar ports: those of the proxy and of the control server, 0 for none, once it is ready.
     """
 
     def __init__(self, command: Sequence[str], echo: int = 2) -> None:
+        self.ports = (0, 0)
         self._ready, writing = os.pipe()
         try:
             self._process = subprocess.Popen(
@@ -151,7 +153,10 @@ class ProxyProcess:
             if not piece:
                 return False
             said += piece
-        return said.startswith(b"ready")
+        what, *ports = said.split()
+        if what == b"ready" and len(ports) == 2:
+            self.ports = (int(ports[0]), int(ports[1]))
+        return what == b"ready"
 
     def _not_started(self, limit: float) -> VaurienError:
         # A process that ends closes its pipe a moment before.

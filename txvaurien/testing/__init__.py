@@ -7,11 +7,14 @@ A test case inherits the laws by listing sample streams::
         conversations = {"one": [(TO_BACKEND, b"hello\\n"), (TO_CLIENT, b"hello\\n")]}
         probe = [(TO_BACKEND, b"ping\\n"), (TO_CLIENT, b"ping\\n")]
 
+For the tests of programs on Twisted, `JoinedProxy` joins a client and a backend in memory.
+
 Nothing here imports the reactor, and every draw is seeded: a failure can be repeated.
 """
 
 from __future__ import annotations
 
+from txvaurien.testing.inmemory import JoinedProxy, WireEnd
 from txvaurien.testing.laws import SessionLaws
 from txvaurien.testing.recorder import (
     TO_BACKEND,
@@ -33,12 +36,14 @@ __all__ = [
     "TO_CLIENT",
     "Bench",
     "Conversation",
+    "JoinedProxy",
     "Receiver",
     "Recorder",
     "Seen",
     "SessionLaws",
     "Step",
     "ToxicLaws",
+    "WireEnd",
     "collect",
     "frames_of",
     "runs",

@@ -1,0 +1,9 @@
+"""How `txvaurien.chaos_proxy` runs a proxy for a test: in a thread of its own, or in a process.
+
+- `txvaurien.embed`: what tests use, blocking; `awaiting` is the same for coroutines.
+- `host`: where the proxy runs. Either place carries the calls of `txvaurien.vocabulary`.
+- `thread`: a private reactor, never installed, in a thread of its own.
+- `desk`, `ruledesk`: answer calls on the objects themselves, in that thread.
+- `outcome`: waits for what other threads do, under asyncio, trio and Twisted.
+- `edits`: plain functions, and behaviors made in the test, as rules.
+"""
