@@ -35,9 +35,10 @@ _PATTERN = re.compile(
 _GLOB = re.compile(r"[*?\[]")
 _PORTS = re.compile(r"(?P<first>\d+)(?:-(?P<last>\d+))?", re.ASCII)
 _PLAIN = re.compile(r"(?:\[[^\]]*\]|[^:\[\]/=\s]*):\d+", re.ASCII)
-#: The endpoint strings that can be set over HTTP, and their arguments.
+#: The endpoint strings that can be set over HTTP, and their arguments; without names only these two.
 _ASKED = frozenset({"tcp", "tls", "unix"})
 _ARGUMENTS = frozenset({"host", "port", "path", "timeout"})
+_HOST_AND_PORT = 2
 _FORMS = (
     "write HOST:PORT, NETWORK:PORT or unix:PATH, such as localhost:*, 10.0.0.0/8:6379 or *.example.org:443"
 )
@@ -106,7 +107,8 @@ def check_asked(text: str, where: str = "backend") -> None:
     described = Description.of(text.strip())
     if _PLAIN.fullmatch(text.strip()) or not is_client_type(described.kind):
         return
-    if described.kind not in _ASKED or not set(described.named) <= _ARGUMENTS:
+    known = set(described.named) <= _ARGUMENTS and len(described.positional) <= _HOST_AND_PORT
+    if described.kind not in _ASKED or not (known and described.exact):
         what = f"{text!r} is not a backend that can be set over HTTP"
         raise ConfigError(where, what, "give host:port, tls:host:port or unix:/path, without more arguments")
 

@@ -99,7 +99,7 @@ def rule_add(asked: Asked) -> str | Shown:
     """The short form."""
     with advice(CONFLICT, taken("rule")):
         name = asked.proxy.add_rule(short_form(asked.chosen.words), position=asked.chosen.position).name
-    return f'Rule "{name}" added'
+    return Shown(f'Rule "{name}" added', {"name": name})
 
 
 def rule_list(asked: Asked) -> str | Shown:
@@ -152,7 +152,7 @@ def toxic_add(asked: Asked) -> str | Shown:
     """The short form."""
     with advice(CONFLICT, taken("toxic")):
         name = asked.proxy.add_toxic(short_form(asked.chosen.words)).name
-    return f'Toxic "{name}" added'
+    return Shown(f'Toxic "{name}" added', {"name": name})
 
 
 def toxic_list(asked: Asked) -> str | Shown:

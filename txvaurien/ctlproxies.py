@@ -12,6 +12,7 @@ from txvaurien.ctlwords import in_words, kinds_of, read_fields, typed
 from txvaurien.vocabulary import Fields, VaurienError
 
 _LIST = "`vaurienctl list` shows those that there are"
+_TAKEN = "choose another name or address, or see with `vaurienctl list` what to `vaurienctl delete`"
 _TITLES = ("name", "listen", "backend", "protocol", "", "links", "behavior", "rules", "toxics")
 
 #: The types of limits and of what else `create` takes beside the options of the protocol.
@@ -97,7 +98,7 @@ def create(asked: Asked) -> Shown:
         fields["seed"] = chosen.seed
     if chosen.disabled:
         fields["enabled"] = False
-    with advice(CONFLICT, "remove that with `vaurienctl delete`, or choose another name or address"):
+    with advice(CONFLICT, _TAKEN):
         made = asked.client.create(
             chosen.name, chosen.backend, chosen.listen, protocol=chosen.protocol, **fields
         )

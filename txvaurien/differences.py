@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -55,11 +55,18 @@ class Differences:
         moving = [each for each in self.changed if each.moves]
         return tuple(each for each in moving if any(_crosses(each, other) for other in moving))
 
-    @property
-    def text(self) -> str:
-        """All of it, in a line for the log."""
-        parts = [f"{each.after.name} ({', '.join(each.parts)})" for each in self.changed]
-        named = {"added": [each.name for each in self.added], "removed": self.gone, "changed": parts}
+    def told(self, failed: Collection[str] = ()) -> str:
+        """All of it, in a line for the log.
+
+        :param failed: the names of those that are not as they should be.
+        """
+        added = [each.name for each in self.added if each.name not in failed]
+        changed = [
+            f"{each.after.name} ({', '.join(each.parts)})"
+            for each in self.changed
+            if each.after.name not in failed
+        ]
+        named = {"added": added, "removed": self.gone, "changed": changed, "failed": failed}
         said = [f"{what} {', '.join(names)}" for what, names in named.items() if names]
         return "; ".join(said) or "nothing differs"
 

@@ -43,6 +43,7 @@ _SERVER_TYPES = frozenset({"tcp", "tcp6", "ssl", "unix", "tls", "systemd", "stdi
 _TYPES_WITH_BACKLOG = frozenset({"tcp", "tcp6", "ssl", "unix", "tls"})
 
 _PART = re.compile(r"(?:\\.|[^:\\])+", re.DOTALL)
+_COLONS = re.compile(r"\\.|:", re.DOTALL)
 _IPV6_VALUE = re.compile(
     r"(?<==)[0-9a-f]*:[0-9a-f:.]*:[0-9a-f:.]*(?:%\w+)?(?=:[a-z]\w*=|$)", re.ASCII | re.IGNORECASE
 )
@@ -50,16 +51,22 @@ _IPV6_VALUE = re.compile(
 
 @dataclass(frozen=True)
 class Description:
-    """An endpoint string, taken apart: its type in lower case and its arguments."""
+    """An endpoint string, taken apart: its type in lower case and its arguments.
+
+    :ivar exact: whether Twisted takes it apart just so. It counts arguments that are empty, too, and finds
+        a name behind a backslash.
+    """
 
     kind: str
     positional: tuple[str, ...]
     named: dict[str, str]
+    exact: bool = True
 
     @classmethod
     def of(cls, text: str) -> Description:
         """Take `text` apart; it need not be a sensible endpoint string."""
-        kind, *rest = _PART.findall(_escaped(text)) or [""]
+        escaped = _escaped(text)
+        kind, *rest = _PART.findall(escaped) or [""]
         positional: list[str] = []
         named: dict[str, str] = {}
         for part in rest:
@@ -68,7 +75,9 @@ class Description:
                 named[name] = _unescaped(value)
             else:
                 positional.append(_unescaped(part))
-        return cls(kind.lower(), tuple(positional), named)
+        full = _COLONS.findall(escaped).count(":") == len(rest)
+        exact = full and not any("=" in part for part in positional)
+        return cls(kind.lower(), tuple(positional), named, exact)
 
     @property
     def ports(self) -> list[int]:

@@ -93,10 +93,27 @@ class Member:
             await self.proxy.actions.start(Disable())
         await self.proxy.settled()
 
+    async def adjust(self, backend: Backend | None, enabled: bool | None) -> None:
+        """Connect elsewhere, which cuts the links, and let clients connect or not; None is as it is.
+
+        :raises ListenError: nothing can listen there (any more); the backend is what it was.
+        :raises ConfigError: it cannot connect there, or listens there itself; nothing has changed.
+        """
+        before = self.proxy.backend
+        if backend is not None and not self.connects_to(backend):
+            self.proxy.set_backend(backend, cut=True)
+        try:
+            if enabled is not None:
+                await (self.enable() if enabled else self.disable())
+        except Exception:
+            if self.proxy.backend is not before:
+                self.proxy.set_backend(before)
+            raise
+
     def listens_at(self, listen: Listen) -> bool:
         """Whether this is where it listens, or is to. Any port, asked for once more, is the same one."""
         if self.service is None:
-            return False
+            return bool(self.listen) and _key(parse_listen(self.listen)) == _key(listen)
         known = [self._place, parse_listen(self._asked)]
         return any(_key(each) == _key(listen) for each in known)
 

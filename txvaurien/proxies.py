@@ -309,25 +309,27 @@ class Proxies(Service):
         if listen is not None and not member.listens_at(listen):
             await member.move(listen, backend, enabled)
         else:
-            if backend is not None and not member.connects_to(backend):
-                member.proxy.set_backend(backend, cut=True)
-            if enabled is not None:
-                await (member.enable() if enabled else member.disable())
+            await member.adjust(backend, enabled)
         await member.proxy.settled()
         return member
 
-    async def replace(self, definition: Definition) -> Member:
+    async def replace(
+        self, definition: Definition, *, unless: Callable[[Member], bool] | None = None
+    ) -> Member:
         """Put a proxy in place of the one of the same name, if there is one.
 
+        :param unless: says whether that one will do; then it stays, and is what this returns.
         :raises ListenError: nothing can listen there; the old one is there again, without its links.
         :raises ConfigError: what is defined does not fit together; nothing has changed.
         """
-        return await self._in_turn(partial(self._replace, definition))
+        return await self._in_turn(partial(self._replace, definition, unless))
 
-    async def _replace(self, definition: Definition) -> Member:
+    async def _replace(self, definition: Definition, unless: Callable[[Member], bool] | None) -> Member:
         old = self._members.get(definition.name)
         if old is None:
             return await self._add(definition)
+        if unless is not None and unless(old):
+            return old
         before, member = old.as_it_is(), self._make(definition)
         order = list(self._members)
         await self._end(old)

@@ -85,8 +85,8 @@ class Reloader:
         for text in _warnings(self._start, settings):
             self.log.warn("{text}", text=text)
         self._adopt(settings)
-        await self._follow(found, settings)
-        self.log.info("{path} has been read again: {what}", path=path, what=found.text)
+        failed = await self._follow(found, settings)
+        self.log.info("{path} has been read again: {what}", path=path, what=found.told(failed))
 
     async def _look_up(self, found: Differences) -> None:
         """:raises ConfigError: the host of a backend that is new does not exist."""
@@ -103,8 +103,11 @@ class Reloader:
         if settings.behavior_defaults != self._proxies.defaults:
             self._proxies.use_defaults(settings.behavior_defaults)
 
-    async def _follow(self, found: Differences, settings: Settings) -> None:
-        """Ports are given up before others take them."""
+    async def _follow(self, found: Differences, settings: Settings) -> list[str]:
+        """Ports are given up before others take them.
+
+        :return: the names of those that are not as they should be now.
+        """
         crossing = {each.after.name for each in found.crossing}
         made = [*found.added, *(each.after for each in found.changed if each.after.name in crossing)]
         for name in (*found.gone, *(each.name for each in made)):
@@ -112,14 +115,15 @@ class Reloader:
             # Somebody may have removed it live.
             with suppress(NoProxy):
                 await self._proxies.remove(name)
-        for each in found.changed:
-            if each.after.name not in crossing:
-                await self._try(each.after, self._change(each))
-        for described in made:
-            await self._try(described, self._add(described, settings))
+        changed = [
+            each.after.name
+            for each in found.changed
+            if each.after.name not in crossing and not await self._try(each.after, self._change(each))
+        ]
+        return changed + [each.name for each in made if not await self._try(each, self._add(each, settings))]
 
-    async def _try(self, described: Described, work: Awaitable[object]) -> None:
-        """What cannot be done the log says, and it is tried again when the file is read again."""
+    async def _try(self, described: Described, work: Awaitable[object]) -> bool:
+        """Whether it is done. The log says what cannot be; it is tried again when the file is read again."""
         try:
             await work
         except (ConfigError, ListenError) as error:
@@ -127,8 +131,9 @@ class Reloader:
             self.log.error(
                 "{where}: {name!r} is not as it should be: {why}", where=where, name=name, why=error
             )
-        else:
-            self._known[described.name] = described
+            return False
+        self._known[described.name] = described
+        return True
 
     async def _add(self, described: Described, settings: Settings) -> None:
         self._proxies.reach.trust(described.definition.backend)

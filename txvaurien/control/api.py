@@ -23,11 +23,12 @@ from txvaurien.control.app import mounted, new_app, say
 from txvaurien.control.events import EventsApi
 from txvaurien.control.journal import JournalApi
 from txvaurien.control.metrics import MetricsApi
-from txvaurien.control.proxy import ProxyApi
-from txvaurien.control.toxiproxy import OneProxyApi, ToxiproxyApi, is_toxiproxys
 from txvaurien.journal import Journal
 from txvaurien.metrics.watcher import Metrics
 from txvaurien.proxies import Proxies
+
+# What stands below a branch is imported by the first request that goes there: to compile its routes is
+# a large part of a start, and most who start a proxy for a test use few of them.
 
 
 class ControlApi:
@@ -68,6 +69,8 @@ class ControlApi:
     @app.route("/scenario", branch=True)
     def of_main(self, request: Any) -> KleinResource:
         """What concerns the main proxy; see `txvaurien.control.proxy`."""
+        from txvaurien.control.proxy import ProxyApi
+
         request.postpath.insert(0, request.prepath.pop())
         return ProxyApi(self._proxies.main).resource()
 
@@ -76,12 +79,17 @@ class ControlApi:
     @app.route("/version", branch=True)
     def toxiproxy(self, request: Any) -> KleinResource:
         """What concerns no single proxy, as in Toxiproxy; see `txvaurien.control.toxiproxy`."""
+        from txvaurien.control.toxiproxy import ToxiproxyApi
+
         request.postpath.insert(0, request.prepath.pop())
         return ToxiproxyApi(self._proxies).resource()
 
     @app.route("/proxies/<name>", branch=True)
     def of_proxy(self, request: Any, name: str) -> KleinResource:
         """What concerns one proxy; see `txvaurien.control.toxiproxy` and `txvaurien.control.proxy`."""
+        from txvaurien.control.proxy import ProxyApi
+        from txvaurien.control.toxiproxy import OneProxyApi, is_toxiproxys
+
         # For Klein a name ends at its %2F.
         name = request.prepath[-1].decode()
         if is_toxiproxys(request):

@@ -18,6 +18,9 @@ from txvaurien.model import Then
 from txvaurien.options import Declared
 from txvaurien.proxy import Proxy
 
+#: More digits than the number of any link has.
+_MOST_DIGITS = 18
+
 _ENDS = {"fin": Then.CLOSE, "rst": Then.RESET}
 
 
@@ -69,7 +72,7 @@ class LinksApi:
         return say(request, {"status": "ok", "killed": 1})
 
     async def _find(self, number: str) -> dict[str, Any]:
-        is_number = number.isdecimal() and number.isascii()
+        is_number = number.isdecimal() and number.isascii() and len(number) <= _MOST_DIGITS
         found = await self._proxy.describe_links(int(number)) if is_number else []
         if not found:
             raise not_found(number, f"there is no link {number!r}; GET /links shows those that there are")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from txvaurien.addresses import Backend, Listen, parse_backend, parse_listen
 from txvaurien.allowed import check_asked
@@ -18,6 +18,8 @@ from txvaurien.member import Member
 from txvaurien.options import options_of, plain_values
 from txvaurien.proxies import NoProxy, Proxies
 from txvaurien.proxy import Proxy
+
+AddressT = TypeVar("AddressT", Listen, Backend)
 
 _HOST_PORT = re.compile(r"(?:\[[^\]]*\]|[^:\[\]/=\s]*):\d+", re.ASCII)
 
@@ -149,36 +151,51 @@ def _not_host_port(text: str, where: str) -> ConfigError:
     return ConfigError(where, f"{text!r} is not host:port", "give one, with port 0 for any port")
 
 
-def listen_of(said: Mapping[str, Any]) -> Listen | None:
+def listen_of(said: Mapping[str, Any], now: Mapping[str, Any]) -> Listen | None:
     """Where it is to listen, None where that is not said.
 
+    :param now: the proxy as it is given out.
     :raises ConfigError: it is not host:port.
     """
-    if "listen" not in said:
-        return None
-    _check_form(said["listen"], "listen")
-    listen = parse_listen(_address(said, "listen"), "listen")
+    return _address(said, now, "listen", _read_listen)
+
+
+def backend_of(said: Mapping[str, Any], now: Mapping[str, Any]) -> Backend | None:
+    """Where it is to connect to, None where that is not said.
+
+    :param now: the proxy as it is given out.
+    :raises ConfigError: it is no address, or none that may be set over HTTP.
+    """
+    return _address(said, now, "upstream", _read_backend)
+
+
+def _read_listen(text: str) -> Listen:
+    _check_form(text, "listen")
+    listen = parse_listen(text, "listen")
     _check_listen(listen, "listen")
     return listen
 
 
-def backend_of(said: Mapping[str, Any]) -> Backend | None:
-    """Where it is to connect to, None where that is not said.
-
-    :raises ConfigError: it is no address, or none that may be set over HTTP.
-    """
-    if "upstream" not in said:
-        return None
-    text = _address(said, "upstream")
+def _read_backend(text: str) -> Backend:
     check_asked(text, "upstream")
     return parse_backend(text, "upstream")
 
 
-def _address(said: Mapping[str, Any], field: str) -> str:
+def _address(
+    said: Mapping[str, Any], now: Mapping[str, Any], field: str, read: Callable[[str], AddressT]
+) -> AddressT | None:
+    if field not in said:
+        return None
     text = said[field]
     if not isinstance(text, str):
         raise ConfigError(field, f"{text!r} will not do", 'it must be a text, such as "localhost:6379"')
-    return text
+    try:
+        return read(text)
+    except ConfigError:
+        # Clients send back what they were given, which may be more than they could set.
+        if text == now[field]:
+            return None
+        raise
 
 
 def enabled_of(said: Mapping[str, Any]) -> bool | None:

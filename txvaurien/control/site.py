@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocolNegotiationFactory, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel, Request
 from twisted.web.server import Site
+from zope.interface import implementer
 
 from txvaurien.control.answers import Refused
 from txvaurien.control.requests import ControlRequest, end_of_answer
@@ -111,6 +112,7 @@ class _TurnedAway(Protocol):
             self._limit.cancel()
 
 
+@implementer(IProtocolNegotiationFactory)
 class ClosingFactory(WrappingFactory):
     """Knows its connections: there are never too many, and none is left when the server has stopped."""
 
@@ -120,6 +122,10 @@ class ClosingFactory(WrappingFactory):
         self.wrappedFactory = self._site = site
         self.protocols: dict[ProtocolWrapper, int] = {}
         self._gone: Deferred[None] | None = None
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """What TLS can agree upon (ALPN, RFC 7301): what is wrapped is not asked, and none would end it."""
+        return [b"http/1.1"]
 
     def close(self, clock: IReactorTime) -> Deferred[None]:
         """End all connections, unsent answers first; fires when they are gone."""

@@ -152,11 +152,7 @@ class ToxiproxyApi:
         return list(found.values())
 
     async def _put(self, said: Mapping[str, Any], definition: Definition) -> Member:
-        if definition.name in self._proxies:
-            member = self._proxies.get(definition.name)
-            if stays(member, said, definition):
-                return member
-        return await self._proxies.replace(definition)
+        return await self._proxies.replace(definition, unless=lambda old: stays(old, said, definition))
 
     async def _describe(self, member: Member) -> dict[str, Any]:
         return await describe_proxy(member, self._proxies)
@@ -187,18 +183,16 @@ class OneProxyApi:
     @app.route("/", methods=["PATCH", "POST"])
     async def change(self, request: IRequest) -> bytes:
         """Change where it listens and connects to, and whether it is enabled: what differs, and no more."""
-        member = self._proxies.get(self._name)
-        fields = known_of(read_object(_body(request)), ALL_FIELDS, "a proxy")
-        now = await describe_proxy(member, self._proxies)
-        # Clients send back what they were given, which may be more than they could set.
-        said = {name: value for name, value in fields.items() if not _is(now.get(name), value)}
+        said = known_of(read_object(_body(request)), ALL_FIELDS, "a proxy")
+        now = await describe_proxy(self._proxies.get(self._name), self._proxies)
         problems = fixed_problems(now, said)
         if problems:
             raise Refused(400, problems)
-        if "toxics" in said:
+        if said.get("toxics", now["toxics"]) != now["toxics"]:
             self.log.info("{name}: its toxics are not changed so, but below /toxics", name=self._name)
-        await self._proxies.change(
-            self._name, listen=listen_of(said), backend=backend_of(said), enabled=enabled_of(said)
+        # What differs is seen when it is its turn: another change may be under way.
+        member = await self._proxies.change(
+            self._name, listen=listen_of(said, now), backend=backend_of(said, now), enabled=enabled_of(said)
         )
         return say(request, await describe_proxy(member, self._proxies))
 
@@ -266,11 +260,6 @@ def is_toxiproxys(request: Any) -> bool:
     :param request: its `postpath` is what comes behind the name.
     """
     return request.postpath[:1] in ([], [b""], [b"toxics"])
-
-
-def _is(now: object, said: object) -> bool:
-    """Whether both are the same in JSON, where 1 is not true."""
-    return type(now) is type(said) and now == said
 
 
 def _body(request: IRequest) -> bytes:

@@ -38,7 +38,11 @@ def render(collected: Iterable[Collected], accept: str = "") -> tuple[bytes, str
     registry.register(_Collector(collected))
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
-    encode, content_type = choose_encoder(accept)
+    try:
+        encode, content_type = choose_encoder(accept)
+    except (TypeError, ValueError):
+        # The library compares versions as numbers, and they may be anything.
+        encode, content_type = choose_encoder("")
     return encode(registry), content_type
 
 

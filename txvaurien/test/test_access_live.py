@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Awaitable
@@ -175,6 +176,21 @@ class TlsTests(ClientCase):
                 error = self.assertRaises(VaurienError, kind, scheme="https", ca=path)
                 self.assertIn(path, str(error))
                 self.assertIn("no certificates to trust", str(error))
+
+    async def test_negotiated(self) -> None:
+        """Who offers protocols, as curl and browsers do, gets HTTP/1.1, and no other version of it."""
+        port = self.serve(self.listen)
+        context = ssl.create_default_context(cafile=self.cert)
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        self.assertEqual(await self.in_thread(self.negotiate, port, context), "http/1.1")
+
+    def negotiate(self, port: int, context: ssl.SSLContext) -> str | None:
+        """What is spoken after the handshake."""
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=30) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as secured,
+        ):
+            return secured.selected_alpn_protocol()
 
     async def test_refused_body(self) -> None:
         """A body that is too large is refused there, too, and the reason arrives."""

@@ -160,6 +160,7 @@ class AskedTests(SynchronousTestCase):
             "tls:a.example:465",
             "unix:/run/x",
             "tcp:a:1:timeout=3",
+            "tcp:host=::1:port=1",
             "x",
             "::1:5",
         ):
@@ -180,6 +181,12 @@ class AskedTests(SynchronousTestCase):
             "TLS:a.example:443:trustRoots=/etc",
             "tls:a.example:443:endpoint=unix\\:/run/docker.sock",
             "unix:/run/x:lockfile=1",
+            # Without their names, with nothing in between, and with names that are escaped.
+            "tls:a.example:443:30:127.0.0.1:/etc/passwd",
+            "tls::443:30::/etc/passwd",
+            r"tls:host=a.example:port=443:certi\ficate=/etc/passwd",
+            r"tls:a.example:443:end\point=unix\:/run/docker.sock",
+            r"unix:/run/x:lock\file=1",
         ):
             error = self.assertRaises(ConfigError, check_asked, text, "upstream")
             self.assertEqual(error.where, "upstream")

@@ -27,6 +27,13 @@ class MetricsApiTests(FaultCase):
         self.assertTrue(answer.headers["content-type"].startswith("application/openmetrics-text"))
         self.assertTrue(answer.body.endswith(b"# EOF\n"))
 
+    def test_version_that_is_none(self) -> None:
+        """Who accepts a version that cannot be gets the text format."""
+        accepted = "application/openmetrics-text; version=new"
+        answer = self.client.get("/metrics", Host="localhost", Accept=accepted)
+        self.assertEqual(answer.status, 200)
+        self.assertTrue(answer.headers["content-type"].startswith("text/plain; version="))
+
     def test_head(self) -> None:
         """HEAD is answered with the same headers, and without a body."""
         answer = self.client.ask("HEAD", "/metrics")

@@ -154,6 +154,7 @@ class ProxyCommandTests(TestCase):
         self.assertIn("`vaurienctl delete`", said)
         said = await self.fails("create", "b", "--backend", self.backend, "--listen", taken)
         self.assertIn("in use", said)
+        self.assertIn("choose another name or address", said)
         self.assertNotIn("b", self.proxies)
         for command in ("delete", "toggle", "enable", "disable"):
             self.assertIn("`vaurienctl list`", await self.fails(command, "x"))
@@ -170,6 +171,10 @@ class ProxyCommandTests(TestCase):
         self.assertEqual(json.loads(await self.said("links", "--json")), [])
         self.assertEqual(json.loads(await self.said("kill", "--json")), {"killed": 0})
         self.assertEqual(json.loads(await self.said("plan", "show", "--json"))["rules"], [])
+        made = json.loads(await self.said("rule", "add", "delay sleep=0", "--json"))
+        self.assertEqual(made, {"name": "delay-1"})
+        made = json.loads(await self.said("toxic", "add", "latency latency=1", "--json"))
+        self.assertEqual(made, {"name": "latency_downstream"})
         self.assertEqual(
             json.loads(await self.said("delete", "a", "--json")), {"message": 'Proxy "a" deleted'}
         )

@@ -64,8 +64,8 @@ class DifferencesTests(SynchronousTestCase):
     def test_options_of_the_protocol(self) -> None:
         """Other options of a protocol are another one."""
         before, after = described(protocol=Chatty()), described(protocol=Chatty(greeting="x"))
-        self.assertEqual(self.found([before], [after]).text, "changed a (protocol)")
-        self.assertEqual(self.found([before], [described(protocol=Chatty())]).text, "nothing differs")
+        self.assertEqual(self.found([before], [after]).told(), "changed a (protocol)")
+        self.assertEqual(self.found([before], [described(protocol=Chatty())]).told(), "nothing differs")
 
     def test_workers_stay(self) -> None:
         """A proxy with workers cannot go elsewhere, so it takes another one."""
@@ -75,7 +75,7 @@ class DifferencesTests(SynchronousTestCase):
 
     def test_seed(self) -> None:
         """The seed is a part of the plan."""
-        self.assertEqual(self.found([described()], [described(plan=Plan(seed=1))]).text, "changed a (plan)")
+        self.assertEqual(self.found([described()], [described(plan=Plan(seed=1))]).told(), "changed a (plan)")
 
     def test_scenario(self) -> None:
         """A scenario is the same if it says the same."""
@@ -84,14 +84,16 @@ class DifferencesTests(SynchronousTestCase):
         self.assertEqual(self.found([described(scenario=one)], [described(scenario=same)]).changed, ())
         other = scenario("at 1s: delay for 1s\nat 3s: deaf for 1s\nat 5s: pause for 2s")
         self.assertEqual(
-            self.found([described(scenario=one)], [described(scenario=other)]).text, "changed a (scenario)"
+            self.found([described(scenario=one)], [described(scenario=other)]).told(), "changed a (scenario)"
         )
 
     def test_text(self) -> None:
         """All of it is a line."""
         before = [described("a"), described("b", listen=parse_listen(":2"))]
         after = [described("a", enabled=False, plan=Plan(seed=1)), described("c", listen=parse_listen(":3"))]
-        self.assertEqual(self.found(before, after).text, "added c; removed b; changed a (plan, enabled)")
+        found = self.found(before, after)
+        self.assertEqual(found.told(), "added c; removed b; changed a (plan, enabled)")
+        self.assertEqual(found.told(["c", "a"]), "removed b; failed c, a")
 
     def test_crossing(self) -> None:
         """Who goes where another one was has to wait for that; others do not."""

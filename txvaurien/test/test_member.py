@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Awaitable
+from types import SimpleNamespace
+from typing import Any
+
+from twisted.internet.address import IPv4Address
 
 from txvaurien.actions import ACTIONS
 from txvaurien.addresses import parse_backend, parse_listen
@@ -97,6 +101,9 @@ class StateTests(MemberCase):
         for work in (member.as_it_is, member.check_own):
             self.assertRaises(ConfigError, work)
         self.assertFalse(member.listens_at(listen_at(1)))
+        gate: Any = SimpleNamespace(address=IPv4Address("TCP", "127.0.0.1", 1))
+        foreign.gate = gate
+        self.assertTrue(member.listens_at(listen_at(1)))
 
 
 class MoveTests(MemberCase):

@@ -299,6 +299,14 @@ class ChangeTests(Case):
         await self.fails(ListenError, self.proxies.change("redis", listen=listen_at(taken), enabled=True))
         self.assertEqual((member.listen, member.enabled), (f"127.0.0.1:{port}", False))
 
+    async def test_neither_where_one_cannot_be(self) -> None:
+        """Where it cannot be enabled it does not connect elsewhere, either."""
+        other, taken = self.start_backend(b"two:"), self.take_port()
+        member = await self.add(listen=f"127.0.0.1:{taken}", enabled=False)
+        backend = parse_backend(f"127.0.0.1:{other}")
+        await self.fails(ListenError, self.proxies.change("redis", backend=backend, enabled=True))
+        self.assertEqual((member.proxy.backend.port, member.enabled), (self.backend, False))
+
     async def test_of_somebody_else(self) -> None:
         """A proxy that somebody else listens for cannot listen elsewhere."""
         proxies = Proxies.of(proxy(), registry())
@@ -325,6 +333,14 @@ class ReplaceTests(Case):
         """Where there is none it is made."""
         await self.proxies.replace(self.define("redis"))
         self.assertIn("redis", self.proxies)
+
+    async def test_unless(self) -> None:
+        """It is seen when its turn has come whether the one that there is will do: it stays then."""
+        adding = ensureDeferred(self.add())
+        staying = ensureDeferred(self.proxies.replace(self.define("redis"), unless=lambda old: True))
+        self.assertIs(await staying, await adding)
+        replaced = await self.proxies.replace(self.define("redis"), unless=lambda old: False)
+        self.assertIsNot(replaced, await adding)
 
     async def test_port_taken(self) -> None:
         """Where the new one cannot listen the old one is there again, as it was last."""

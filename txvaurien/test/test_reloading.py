@@ -387,7 +387,7 @@ class WrongTests(ReloadCase):
             "F:2: proxy: 'two' is not as it should be: cannot listen on 127.0.0.1:2: the port is in use;"
             " stop the other process or choose another with F:2: proxy",
         )
-        self.assertEqual(last, "F has been read again: added two; changed one (plan)")
+        self.assertEqual(last, "F has been read again: changed one (plan); failed two")
         self.assertEqual((self.names(), self.member("one").proxy.seed), (["one"], 5))
         ports.clear()
         self.assertEqual(self.again(), ["F has been read again: added two"])

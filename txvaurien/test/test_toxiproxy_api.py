@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import socket
+from io import BytesIO
 from typing import Any
 
+from twisted.internet.defer import ensureDeferred
 from twisted.internet.error import ConnectionRefusedError
 from twisted.logger import capturedLogs
+from twisted.web.test.requesthelper import DummyRequest
 
-from txvaurien.control.toxiproxy import VERSION
+from txvaurien.control.toxiproxy import VERSION, OneProxyApi
 from txvaurien.member import Member
 from txvaurien.test.manyproxies import ProxiesCase
 from txvaurien.test.servers import free_port
@@ -238,6 +242,24 @@ class ProxyTests(ApiCase):
         self.assertEqual(said["listen"], f"127.0.0.1:{port}")
         self.assertEqual(await self.ask(port), b"two:hello")
         await self.refuses(made["listen"])
+
+    async def test_while_it_changes(self) -> None:
+        """What is asked for while another change is under way has taken effect, too, when it is answered."""
+        made, port = await self.create(), free_port()
+        back = {name: made[name] for name in ("listen", "upstream", "enabled")}
+        other = {"listen": f"127.0.0.1:{port}", "upstream": "127.0.0.1:1", "enabled": False}
+        for there in (other, {"enabled": False}):
+            await self.say("PATCH", "/proxies/redis", back)
+            asked = [ensureDeferred(self.change(body)) for body in (there, back)]
+            await asked[0]
+            said = await asked[1]
+            self.assertEqual({name: said[name] for name in back}, back)
+
+    async def change(self, body: dict[str, Any]) -> Any:
+        """What is answered to a PATCH; what can be done at once has been done when this is suspended."""
+        request: Any = DummyRequest([])
+        request.content = BytesIO(json.dumps(body).encode())
+        return json.loads(await OneProxyApi(self.proxies, "redis").change(request))
 
     async def test_wrong(self) -> None:
         """What cannot be is refused, and nothing has changed."""
