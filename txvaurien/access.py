@@ -10,7 +10,7 @@ import ipaddress
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from txvaurien.errors import ConfigError
 from txvaurien.tokens import MAX_TOKEN, TOKEN_VARIABLE, check_token
 
 if TYPE_CHECKING:
-    from txvaurien.flags import Common, Given
+    from txvaurien.flags import Common
 
 _NAME = re.compile(r"[^\s:/?#@\[\],*]+")
 
@@ -98,16 +98,6 @@ def access_of(
     listen, place = _where(common, places)
     hosts = allowed_names(common.http_allow_host, places.get("http-allow-host", "--http-allow-host"))
     return Access(listen, hosts, token, place), warnings
-
-
-def check_given(given: Iterable[Given]) -> None:
-    """Nothing, if every token that was given is one, or ``off``: what is empty was meant to be another.
-
-    :raises ConfigError: one is empty, as that of a variable that is not set.
-    """
-    for each in given:
-        if each.flag.name in {"http-token", "http-token-file"} and not each.text.strip():
-            raise ConfigError(each.where, "it is empty", "give a token, or leave it out")
 
 
 def control_listen(host: str, port: int, where: str = "--http-host") -> Listen:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from twisted.logger import globalLogBeginner
+from txvaurien.collecting import collect_later, collect_rarely
 
-from txvaurien.config import Settings
-from txvaurien.collecting import collect_rarely
-from txvaurien.descriptors import raise_limit
-from txvaurien.errors import ConfigError, ListenError
-from txvaurien.logs import log_observer
-from txvaurien.tap import Options, VaurienService, ready_descriptor
+# Twisted and most of ours are imported where they are used: not before `main` has put off looking for
+# garbage, which is a tenth of a start.
+if TYPE_CHECKING:
+    from txvaurien.config import Settings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,18 +20,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     :return: the exit status: 0, or 1 with one line on standard error.
     """
+    collect_later()
     arguments = sys.argv[1:] if arguments is None else arguments
     # A user's own class is looked for in the working directory as well, as twistd does.
     sys.path.append(os.getcwd())
     from twisted.internet import reactor
 
+    running: Any = reactor
+    running.callWhenRunning(collect_rarely)
     if "--demo" in arguments and not {"-h", "--help", "--version"} & set(arguments):
         from txvaurien.demo import run_demo
 
         return run_demo([each for each in arguments if each != "--demo"], reactor)
+    from txvaurien.tap import Options
+
     options = Options()
     options.parseOptions(arguments)
-    collect_rarely()
     return run(options.settings, reactor)
 
 
@@ -42,6 +44,13 @@ def run(settings: Settings, reactor: Any) -> int:
 
     :return: the exit status.
     """
+    from twisted.logger import globalLogBeginner
+
+    from txvaurien.descriptors import raise_limit
+    from txvaurien.errors import ConfigError, ListenError
+    from txvaurien.logs import log_observer
+    from txvaurien.tap import VaurienService, ready_descriptor
+
     common = settings.common
     try:
         observer = log_observer(common.log_level, common.log_output, settings.place("log-output"))

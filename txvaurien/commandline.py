@@ -8,15 +8,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from txvaurien.errors import ConfigError
 from txvaurien.flags import COMMANDS, REPEATABLE, Flag, Given, flags_of, parse_arguments, prefix_of
-from txvaurien.inifile import Contents, Line, Section, read_ini, read_text
 from txvaurien.options import unknown
 from txvaurien.plugins import Registry
-from txvaurien.proxyobjects import ProxyObject, is_json, read_objects
 from txvaurien.proxysections import ProxySection, proxy_sections
 from txvaurien.startplan import FaultSection, fault_sections, meant_section
+
+# What reads files is imported where there is one: a proxy is started for a single test.
+if TYPE_CHECKING:
+    from txvaurien.inifile import Contents, Line, Section
+    from txvaurien.proxyobjects import ProxyObject
 
 _GROUPS = {"protocol": "protocols", "behavior": "behaviors"}
 _CLASSES = {**_GROUPS, "toxic": "toxics"}
@@ -86,20 +90,18 @@ def read(
     """
     path, given_registry = _config(arguments), registry
     registry = Registry.load() if registry is None else registry
-    contents = Contents() if path is None else _contents(os.path.join(folder, path), environ)
+    if path is None:
+        return CommandLine(registry, parse_arguments(arguments, registry), folder=folder, environ=environ)
+    contents = _contents(os.path.join(folder, path), environ)
     _add_own_classes(contents, registry)
     in_file = _look_up(contents, flags_of(registry), registry)
-    given = [*in_file, *parse_arguments(arguments, registry)]
-    source = None
-    if path is not None:
-        source = Source(path, tuple(arguments), given_registry, environ, folder or os.getcwd())
     return CommandLine(
         registry,
-        given,
+        [*in_file, *parse_arguments(arguments, registry)],
         fault_sections(contents),
         proxy_sections(contents),
         contents.proxies,
-        source,
+        Source(path, tuple(arguments), given_registry, environ, folder or os.getcwd()),
         folder,
         environ,
     )
@@ -118,6 +120,9 @@ def _config(arguments: Sequence[str]) -> str | None:
 
 
 def _contents(path: str, environ: Mapping[str, str]) -> Contents:
+    from txvaurien.inifile import Contents, read_ini, read_text
+    from txvaurien.proxyobjects import is_json, read_objects
+
     text = read_text(path, "--config")
     if is_json(text):
         return Contents(proxies=read_objects(text, path))

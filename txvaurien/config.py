@@ -11,10 +11,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from txvaurien.access import Access, access_of, check_given
 from txvaurien.addresses import Backend, Listen, parse_backend, parse_listen
 from txvaurien.allowed import Pattern, parse_patterns
 from txvaurien.commandline import CommandLine, Source, read
@@ -23,7 +23,6 @@ from txvaurien.described import Described, check_together
 from txvaurien.errors import ConfigError
 from txvaurien.faults import FaultReader
 from txvaurien.flags import JOINED, Common, Given
-from txvaurien.inifile import check_comment
 from txvaurien.options import build
 from txvaurien.plan import Plan
 from txvaurien.plugins import Registry
@@ -36,8 +35,14 @@ from txvaurien.proxysections import (
     scenario_of,
     shared_out,
 )
-from txvaurien.scenario import Scenario
 from txvaurien.startplan import FaultSection, check_defaults, start_plan
+from txvaurien.tokens import check_given
+
+# What reads a file, and what only the control server needs, is imported where it is used: a proxy is
+# started for a single test.
+if TYPE_CHECKING:
+    from txvaurien.access import Access
+    from txvaurien.scenario import Scenario
 
 #: What the main proxy is called.
 MAIN = "proxy"
@@ -151,6 +156,8 @@ def settle(line: CommandLine) -> Settings:
     try:
         return _settled(line)
     except ConfigError as error:
+        from txvaurien.inifile import check_comment
+
         check_comment(line.in_file(error.where), error)
         raise
 
@@ -202,9 +209,7 @@ def _assemble(
     given = line.given if has_main else ()
     others, faults = _others(line, common, values, places, has_main)
     check_given(line.given)
-    access, advice = (
-        access_of(common, places, line.environ, folder=line.folder) if _has_control(common) else (None, [])
-    )
+    access, advice = _access(common, line, places)
     settings = Settings(
         # The token is in `access`, which does not show it.
         common=structs.replace(common, http_token=None),
@@ -225,6 +230,17 @@ def _assemble(
     )
     _check(settings, reader)
     return settings
+
+
+def _access(
+    common: Common, line: CommandLine, places: Mapping[str, str]
+) -> tuple[Access | None, Sequence[str]]:
+    """Who may reach the control server, if there is one, and what the log should warn of."""
+    if not _has_control(common):
+        return None, ()
+    from txvaurien.access import access_of
+
+    return access_of(common, places, line.environ, folder=line.folder)
 
 
 def _has_main(common: Common, line: CommandLine, places: Mapping[str, str]) -> bool:

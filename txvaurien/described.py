@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from txvaurien.addresses import Listen
 from txvaurien.definition import Definition
 from txvaurien.endpoints import Description
 from txvaurien.errors import ConfigError
-from txvaurien.scenario import Scenario
+
+if TYPE_CHECKING:
+    from txvaurien.scenario import Scenario
 
 #: Every address of this machine.
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})

@@ -7,7 +7,6 @@ last part in ``[behavior:delay]``. Everywhere ``_`` may be written for ``-``.
 
 from __future__ import annotations
 
-import difflib
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from msgspec import Meta
 from txvaurien.errors import ConfigError
 from txvaurien.journalfile import KEEP, MAX_SIZE
 from txvaurien.limits import Limits
-from txvaurien.options import Declared, Option, options_of, unknown
+from txvaurien.options import Declared, Option, nearest, options_of, unknown
 from txvaurien.plugins import Registry
 
 #: Options that only the command line has: their names and help texts.
@@ -313,8 +312,8 @@ def _no_such_option(name: str, flags: Mapping[str, Flag], registry: Registry) ->
             names = [option.name for option in options_of(declared)]
             return unknown("option", name.removeprefix(prefix), names, where=f"--{name}", of=repr(owner))
     names = [flag.name for flag in flags.values() if not flag.retired]
-    near = difflib.get_close_matches(name, names, 1)
-    guess = f" (did you mean --{near[0]}?)" if near else ""
+    near = nearest(name, names)
+    guess = f" (did you mean --{near}?)" if near else ""
     return ConfigError(f"--{name}", f"there is no such option{guess}", "--help shows them all")
 
 

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, DeferredLock
 
-from txvaurien.player import Player, ProxyTarget
-
 if TYPE_CHECKING:
+    from txvaurien.player import Player
     from txvaurien.proxy import Proxy
     from txvaurien.scenario import Scenario
 
@@ -29,6 +28,9 @@ class Playing:
 
     async def play(self, scenario: Scenario) -> Player:
         """Begin a scenario, in place of the one that is played."""
+        # Few proxies play one.
+        from txvaurien.player import Player, ProxyTarget
+
         player = Player(scenario, ProxyTarget(self._proxy), self._proxy.clock)
         stops = self._stops
         async with self._turn:

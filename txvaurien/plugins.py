@@ -46,11 +46,12 @@ class Installed(MutableMapping[str, type[DeclaredT]]):
     Whoever goes through the names gets those that can be imported, so that imports all.
 
     :param group: ``protocols``, ``behaviors`` or ``toxics``.
+    :param points: the entry points of that group.
     """
 
-    def __init__(self, group: str) -> None:
+    def __init__(self, group: str, points: Iterable[EntryPoint]) -> None:
         self._group = group
-        self._points = {point.name: point for point in entry_points(group=f"txvaurien.{group}")}
+        self._points = {point.name: point for point in points}
         self._loaded: dict[str, type[DeclaredT]] = {}
 
     def names(self) -> set[str]:
@@ -105,7 +106,13 @@ class Registry:
     @classmethod
     def load(cls) -> Registry:
         """A registry of everything that is installed."""
-        return cls(Installed("protocols"), Installed("behaviors"), Installed("toxics"))
+        # Once for all groups: to find them, every distribution that is installed is looked at.
+        points = entry_points()
+        return cls(
+            Installed("protocols", points.select(group="txvaurien.protocols")),
+            Installed("behaviors", points.select(group="txvaurien.behaviors")),
+            Installed("toxics", points.select(group="txvaurien.toxics")),
+        )
 
     def names(self, group: str) -> list[str]:
         """What may be named in a group; other than going through it this imports nothing."""

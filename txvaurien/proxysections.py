@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from msgspec import Meta
 
@@ -21,15 +21,17 @@ from txvaurien.described import Described
 from txvaurien.errors import ConfigError
 from txvaurien.faults import FaultReader
 from txvaurien.flags import REPEATABLE, Given, OfProxy, normal
-from txvaurien.inifile import Contents, Line
 from txvaurien.limits import Limits
 from txvaurien.options import Option, build, convert, options_of, unknown
 from txvaurien.plugins import Registry
 from txvaurien.protocols.base import WireProtocol
-from txvaurien.proxyobjects import ProxyObject
 from txvaurien.rulefields import read_name
-from txvaurien.scenario import Scenario, read_scenario
 from txvaurien.startplan import FaultSection, start_plan
+
+if TYPE_CHECKING:
+    from txvaurien.inifile import Contents, Line
+    from txvaurien.proxyobjects import ProxyObject
+    from txvaurien.scenario import Scenario
 
 KIND = "proxy"
 
@@ -289,6 +291,8 @@ def scenario_of(path: str | None, reader: FaultReader, where: str, folder: str =
     """
     if path is None:
         return None
+    from txvaurien.scenario import read_scenario
+
     try:
         with open(os.path.join(folder, path), encoding="utf-8") as stream:
             text = stream.read()

@@ -7,22 +7,24 @@ file first.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from txvaurien.actions import ACTIONS
 from txvaurien.behaviors.base import Behavior
 from txvaurien.errors import ConfigError
 from txvaurien.faults import FaultReader
 from txvaurien.flags import REPEATABLE, Given, normal, prefix_of
-from txvaurien.inifile import Contents, Line, Section
 from txvaurien.mix import Share, parse_mix
+from txvaurien.options import nearest
 from txvaurien.plan import PlacedToxic, Plan
 from txvaurien.rules import Rule
+
+if TYPE_CHECKING:
+    from txvaurien.inifile import Contents, Line, Section
 
 _KINDS: Mapping[str, type[Rule] | type[PlacedToxic]] = {"rule": Rule, "toxic": PlacedToxic}
 
@@ -68,8 +70,8 @@ def fault_sections(contents: Contents) -> tuple[FaultSection, ...]:
 def meant_section(name: str) -> str:
     """``rule:NAME`` and the like, if a section that there is not may be meant for that, else ``""``."""
     written, *rest = re.split(r"[\s:._-]+", name.strip(), maxsplit=1)
-    near = difflib.get_close_matches(written.lower(), (*_KINDS, "proxy"), 1)
-    return f"{near[0]}:{rest[0]}" if near and rest and rest[0] else ""
+    near = nearest(written.lower(), (*_KINDS, "proxy"))
+    return f"{near}:{rest[0]}" if near and rest and rest[0] else ""
 
 
 def _check_class_only(section: Section, lines: Mapping[str, Line]) -> None:
@@ -142,10 +144,10 @@ def _check_first(section: FaultSection, places: Mapping[str, str]) -> None:
     if first in places:
         return
     # What says it in the other kind of section is as good a guess as what is misspelt.
-    near = [name for name in _FIRST.values() if name in places] or difflib.get_close_matches(first, places, 1)
+    near = next((name for name in _FIRST.values() if name in places), nearest(first, places))
     if near:
-        what = f"there is no field {near[0]!r} (did you mean {first!r}?)"
-        raise ConfigError(places[near[0]], what, f"a {section.kind} needs a line {first} = NAME")
+        what = f"there is no field {near!r} (did you mean {first!r}?)"
+        raise ConfigError(places[near], what, f"a {section.kind} needs a line {first} = NAME")
 
 
 def _of_flag(given: Given, reader: FaultReader) -> Rule | PlacedToxic:

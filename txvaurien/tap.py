@@ -13,6 +13,7 @@ from twisted.logger import Logger, globalLogPublisher
 from twisted.python import usage
 
 from txvaurien import __version__
+from txvaurien.collecting import collect_rarely
 from txvaurien.commandline import CommandLine, read
 from txvaurien.config import Settings, settle
 from txvaurien.descriptors import raise_limit
@@ -279,6 +280,7 @@ class TwistdService(VaurienService):
                 raise StartError(str(error).partition("; ")[0], said) from error
             print(said, file=sys.__stderr__)
             raise StartError(str(error), 1) from error
+        self.reactor.callWhenRunning(collect_rarely)
 
 
 def announce(member: Member) -> None:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from txvaurien.errors import ConfigError
+
+if TYPE_CHECKING:
+    from txvaurien.flags import Given
 
 #: The environment variable that a token may stand in.
 TOKEN_VARIABLE = "VAURIEN_TOKEN"
@@ -35,6 +40,16 @@ def check_token(token: str, where: str) -> str:
         what = "a token is made of letters, digits and - . _ ~ + /, with = at its end only"
         raise ConfigError(where, what, _MAKE_ONE)
     return token
+
+
+def check_given(given: Iterable[Given]) -> None:
+    """Nothing, if every token that was given is one, or ``off``: what is empty was meant to be another.
+
+    :raises ConfigError: one is empty, as that of a variable that is not set.
+    """
+    for each in given:
+        if each.flag.name in {"http-token", "http-token-file"} and not each.text.strip():
+            raise ConfigError(each.where, "it is empty", "give a token, or leave it out")
 
 
 def can_be_sent(token: str) -> bool:

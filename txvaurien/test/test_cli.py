@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import os
 import signal
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import twisted.logger
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
@@ -43,7 +45,7 @@ class RunTests(SynchronousTestCase):
         self.observers: list[Any] = []
         self.told = io.StringIO()
         self.patch(sys, "stderr", self.told)
-        self.patch(cli, "globalLogBeginner", self)
+        self.patch(twisted.logger, "globalLogBeginner", self)
 
     def beginLoggingTo(self, observers: list[Any], redirectStandardIO: bool) -> None:
         """Stands for the global log."""
@@ -90,6 +92,10 @@ class MainTests(SynchronousTestCase):
     def setUp(self) -> None:
         # It appends the working directory.
         self.patch(sys, "path", list(sys.path))
+        # The process is not its own here.
+        self.addCleanup(gc.set_threshold, *gc.get_threshold())
+        self.addCleanup(gc.unfreeze)
+        self.addCleanup(gc.enable)
 
     def test_wrong(self) -> None:
         """A mistake in the command line ends the process with one line and status 1."""

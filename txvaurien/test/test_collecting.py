@@ -6,15 +6,23 @@ import gc
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien.collecting import YOUNG, collect_rarely
+from txvaurien.collecting import YOUNG, collect_later, collect_rarely
 
 
-class CollectRarelyTests(SynchronousTestCase):
-    """`collect_rarely`, in this process, which is then as it was."""
+class CollectingTests(SynchronousTestCase):
+    """`collect_later` and `collect_rarely`, in this process, which is then as it was."""
 
     def setUp(self) -> None:
         self.addCleanup(gc.set_threshold, *gc.get_threshold())
         self.addCleanup(gc.unfreeze)
+        self.addCleanup(gc.enable)
+
+    def test_later(self) -> None:
+        """Nothing is looked for until the process serves."""
+        collect_later()
+        self.assertFalse(gc.isenabled())
+        collect_rarely()
+        self.assertTrue(gc.isenabled())
 
     def test_rarely(self) -> None:
         """What is there is left out, and what comes is looked at after many more objects than usual."""
@@ -37,6 +45,7 @@ class CollectRarelyTests(SynchronousTestCase):
             def __del__(self) -> None:
                 Knot.alive -= 1
 
+        collect_later()
         collect_rarely()
         for _ in range(3 * YOUNG):
             Knot()

@@ -20,20 +20,65 @@ from txvaurien.plugins import Registry
 
 #: What the control server and its clients stand on, what only some commands use, and tools for tests.
 HEAVY = (
+    "difflib",
+    "hypothesis",
+    "iniconfig",
     "klein",
-    "treq",
-    "werkzeug",
     "prometheus_client",
+    "treq",
     "twisted.web",
+    "txvaurien.access",
     "txvaurien.control",
+    "txvaurien.demo",
     "txvaurien.dryrun",
+    "txvaurien.embed",
     "txvaurien.helptext",
+    "txvaurien.inifile",
     "txvaurien.metrics",
+    "txvaurien.player",
+    "txvaurien.proxyobjects",
+    "txvaurien.reloading",
     "txvaurien.replaying",
+    "txvaurien.scenario",
     "txvaurien.statsd",
     "txvaurien.testing",
+    "txvaurien.workers",
     "unittest",
-    "hypothesis",
+    "werkzeug",
+)
+
+#: What the control server needs only for what some ask of it.
+ASKED = (
+    "prometheus_client",
+    "treq",
+    "txvaurien.control.openapi",
+    "txvaurien.control.proxy",
+    "txvaurien.control.rules",
+    "txvaurien.control.toxiproxy",
+    "txvaurien.definitionreader",
+    "txvaurien.inifile",
+    "txvaurien.player",
+    "txvaurien.scenario",
+    "txvaurien.statsd",
+    "unittest",
+)
+
+#: What a worker process needs only while somebody asks for it, or never.
+NOT_OF_WORKERS = (
+    "difflib",
+    "iniconfig",
+    "klein",
+    "prometheus_client",
+    "treq",
+    "twisted.web",
+    "txvaurien.config",
+    "txvaurien.control",
+    "txvaurien.inifile",
+    "txvaurien.player",
+    "txvaurien.scenario",
+    "txvaurien.tap",
+    "unittest",
+    "werkzeug",
 )
 
 _START = """
@@ -97,8 +142,19 @@ class StartTests(SynchronousTestCase):
         modules = started("--http", "--http-port", "0")
         for name in ("klein", "werkzeug", "twisted.web", "txvaurien.control"):
             self.assertNotEqual(within(modules, name), set(), name)
-        self.assertEqual(within(modules, "treq"), set())
+        self.assertEqual(set().union(*(within(modules, each) for each in ASKED)), set())
         self.assertEqual(plugins(modules, "protocols"), {"tcp"})
+
+    def test_worker(self) -> None:
+        """A worker has what serves links, and nothing of the command line or the control server."""
+        modules = imported("import json, sys, txvaurien.workers.worker; print(json.dumps(list(sys.modules)))")
+        self.assertEqual(set().union(*(within(modules, each) for each in NOT_OF_WORKERS)), set())
+
+    def test_entry(self) -> None:
+        """`vaurien` itself imports nothing large before it has said that garbage is not to be looked for."""
+        modules = imported("import json, sys, txvaurien.cli; print(json.dumps(list(sys.modules)))")
+        self.assertEqual(within(modules, "txvaurien"), {"txvaurien", "txvaurien.cli", "txvaurien.collecting"})
+        self.assertEqual(within(modules, "twisted") | within(modules, "zope"), set())
 
     def test_package(self) -> None:
         """The package itself imports nothing of Twisted: tests import it for its client."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, EntryPoints
 from typing import ClassVar
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -49,10 +49,10 @@ class InstalledTests(SynchronousTestCase):
             "verbose": f"{__name__}:Verbose",
         }
         found = [EntryPoint(name, path, "txvaurien.behaviors") for name, path in points.items()]
-        self.patch(plugins, "entry_points", lambda group: [each for each in found if each.group == group])
+        self.patch(plugins, "entry_points", lambda: EntryPoints(found))
         self.warned: list[str] = []
         self.patch(plugins, "log", self)
-        self.found: Installed[Behavior] = Installed("behaviors")
+        self.found: Installed[Behavior] = Installed("behaviors", found)
 
     def warn(self, format: str, **values: object) -> None:
         """In place of the log."""

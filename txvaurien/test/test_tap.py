@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import json
 import os
@@ -23,6 +24,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
 import txvaurien.proxy
+from txvaurien.collecting import YOUNG
 from txvaurien.config import load
 from txvaurien.errors import ConfigError, ListenError
 from txvaurien.plan import Plan
@@ -239,6 +241,23 @@ class ServiceTests(ServiceCase):
         # twistd shows what the exception says, and no more than 100 bytes of it.
         self.assertEqual(str(error), expected)
         self.assertEqual(told.getvalue(), "")
+
+    def test_collecting(self) -> None:
+        """Once it runs, twistd looks for garbage rarely."""
+        usual = gc.get_threshold()
+        self.addCleanup(gc.set_threshold, *usual)
+        self.addCleanup(gc.unfreeze)
+        self.make(kind=TwistdService).startService()
+        self.assertEqual(gc.get_threshold(), usual)
+        self.reactor.run()
+        self.assertEqual(gc.get_threshold()[0], YOUNG)
+
+    def test_not_collecting(self) -> None:
+        """An application that embeds the service is left alone."""
+        usual = gc.get_threshold()
+        self.make().startService()
+        self.reactor.run()
+        self.assertEqual(gc.get_threshold(), usual)
 
     @staticmethod
     def _taken(port: int, *_: object, **__: object) -> None:

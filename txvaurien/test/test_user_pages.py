@@ -19,6 +19,8 @@ from txvaurien.test.test_fault_docs import DOCS, DocsCase
 _PAGES = (
     "from-toxiproxy.md",
     "clients.md",
+    "from-others.md",
+    "testkit-pytest.md",
     "protocols/redis.md",
     "logging.md",
     "actions.md",

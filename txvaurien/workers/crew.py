@@ -33,7 +33,14 @@ SHORT_LIFE = 1.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 
 #: What a worker runs. It finds what the master finds, in the same order.
-_PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from txvaurien.workers.worker import main; main()"
+_PROGRAM = """
+import sys
+sys.path[:] = sys.argv[1:]
+from txvaurien.collecting import collect_later
+collect_later()
+from txvaurien.workers.worker import main
+main()
+"""
 
 
 class Master(Protocol):
