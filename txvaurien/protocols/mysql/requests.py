@@ -110,10 +110,7 @@ class Requests:
         """Whether the client can only say a command now, in the ordinary protocol."""
         context = self._context
         return (
-            context.logged_in
-            and not context.dialogue
-            and context.content is None
-            and not context.compressed
+            context.logged_in and not context.dialogue and context.content is None and not context.compressed
         )
 
     def _login(self, head: bytes) -> Exchange:
