@@ -16,8 +16,8 @@ from txvaurien.behaviors.error import Error
 from txvaurien.errors import ConfigError
 from txvaurien.faults import FaultReader, describe_plan
 from txvaurien.journal import Journal
-from txvaurien.mix import Share
 from txvaurien.link import Link
+from txvaurien.mix import Share
 from txvaurien.model import Exchange, Message, Then
 from txvaurien.plan import PlacedToxic, Plan
 from txvaurien.player import Player, ProxyTarget, State
