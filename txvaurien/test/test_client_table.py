@@ -45,7 +45,7 @@ class PageTests(SynchronousTestCase):
                     self.assertEqual(names[0], names[1], name)
 
     def test_awaited(self) -> None:
-        """All is awaited, but for `async with` and what asks nobody; a property of the one is a method there."""
+        """All is awaited but `async with` and what asks nobody; a property of the one is a method there."""
         for name, member in members_of(AsyncClient).items():
             at_once = name in {"with_behavior", "proxy"}
             self.assertEqual(inspect.iscoroutinefunction(member), not at_once, name)
