@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from functools import partial
 from random import Random
 from typing import Any
@@ -29,7 +29,7 @@ def recording(kept: list[list[Step]], **options: Any) -> MySQL:
             self.steps: list[Step] = []
             kept.append(self.steps)
 
-        def receive(self, direction: Direction, data: bytes) -> Iterator[Frame]:
+        def receive(self, direction: Direction, data: bytes) -> Iterable[Frame]:
             self.steps.append((direction, data))
             return super().receive(direction, data)
 
