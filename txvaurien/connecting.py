@@ -158,7 +158,7 @@ class Connecting:
 
     def ready(self, trial: _Trial) -> None:
         """One of the sockets is connected, or will never be."""
-        code = trial.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        code = trial.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or _checked(trial.sock)
         self._trials.remove(trial)
         if not code:
             self._won(trial.sock)
@@ -203,6 +203,10 @@ class _Trial:
 
     readable = gone = writable
 
+    def failed(self, error: Exception) -> None:
+        """Nobody knows what became of it."""
+        self._connecting.fail(error)
+
     def close(self, poller: Poller) -> None:
         """Nobody wants it."""
         poller.forget(self.sock.fileno())
@@ -219,5 +223,21 @@ def _begin(sock: socket.socket, address: tuple[Any, ...]) -> int:
     """Begin to connect; the number of the error that says how far it is."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     code = sock.connect_ex(address)
-    # On the same machine it is done by now, and asking costs less than being told.
-    return sock.connect_ex(address) if code in _UNDER_WAY else code
+    if code in _UNDER_WAY:
+        # On the same machine it is done by now, and asking costs less than being told.
+        code = sock.connect_ex(address)
+    # The ports differ, nearly always, and to ask for more of it takes longer.
+    return _checked(sock) if code in _CONNECTED and sock.getsockname()[1] == address[1] else code
+
+
+def _checked(sock: socket.socket) -> int:
+    """Nobody listens where a socket is connected to itself; 0 for all others.
+
+    The kernel may give it just the port to which it connects, if that is one of those for clients and
+    nobody has it; then its SYN meets itself (RFC 9293, section 3.5, simultaneous open).
+    """
+    try:
+        return errno.ECONNREFUSED if sock.getsockname() == sock.getpeername() else 0
+    except OSError:
+        # The peer has reset it already; reading tells.
+        return 0

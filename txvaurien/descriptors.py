@@ -57,4 +57,9 @@ def exhausted(error: BaseException | None) -> str:
         )
     if number == errno.ENFILE:
         return "the limit of open files of the whole machine is reached; raise it (sysctl fs.file-max)"
+    if number == errno.ENOSPC:
+        return (
+            "the limit of sockets that this user may have watched is reached; raise it"
+            " (sysctl fs.epoll.max_user_watches) or have fewer links (--pool-max-size)"
+        )
     return ""

@@ -59,8 +59,16 @@ class Names:
             waiting.append(answer)
         else:
             self._asked[host, port] = [answer]
-            self._reactor.nameResolver.resolveHostName(_Found(self, host, port), host, port)
+            self._ask(host, port)
         return answer
+
+    def _ask(self, host: str, port: int) -> None:
+        try:
+            self._reactor.nameResolver.resolveHostName(_Found(self, host, port), host, port)
+        except Exception as error:
+            # There was no thread for it, say. Whoever comes later is not to wait for this.
+            for waiting in self._asked.pop((host, port), ()):
+                waiting.errback(DNSLookupError(f"{host} cannot be looked up: {error}"))
 
     def answered(self, host: str, port: int, places: Sequence[Place]) -> None:
         """The resolver has found these."""

@@ -176,8 +176,18 @@ class PolledPipe(Pipe):
     def gone(self) -> None:
         """The peer is gone, and nothing is read or written at the moment."""
         self._poller.forget(self._descriptor)
-        if self.owner.pipe_hung_up(self):
+        if self.owner.pipe_hung_up(self) and self._was_reset():
             self._die()
+
+    def _was_reset(self) -> bool:
+        # It looks the same when both have said FIN, or a peer with a Unix socket has closed it (EPOLLHUP):
+        # then what was said before is still to be read, and counts.
+        return self.broken or self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+
+    def failed(self, error: Exception) -> None:
+        """What came was not handled to its end. Better no link than one on which a side waits for ever."""
+        if not self.lost:
+            self.owner.pipe_broken(self)
 
     def _die(self) -> None:
         """There is no connection any more."""

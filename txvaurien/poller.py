@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import select
 from collections.abc import Callable
+from functools import partial
 from time import monotonic
 from typing import Any, Protocol
 
@@ -48,6 +49,9 @@ class Polled(Protocol):
     def gone(self) -> None:
         """The peer is gone, and nobody reads or writes at the moment."""
 
+    def failed(self, error: Exception) -> None:
+        """One of these has raised this, and nobody knows how far it got."""
+
 
 @implementer(IReadDescriptor)
 class Poller:
@@ -69,36 +73,51 @@ class Poller:
         self.pipes = PipePool() if POSSIBLE else None
 
     def watch(self, descriptor: int, polled: Polled, read: bool, write: bool) -> None:
-        """Tell `polled` of these events from now on, and of no others."""
+        """Tell `polled` of these events from now on, and of no others.
+
+        :raises OSError: the kernel watches no more (no descriptor is left for an epoll, or the limit
+            of epoll(7) is reached); then it is not watched.
+        """
         mask = (_READ if read else 0) | (_WRITE if write else 0)
         before = self._watched.get(descriptor)
-        if before is not None and before[1] == mask:
-            return
-        self._watched[descriptor] = (polled, mask)
-        if before is not None and self._epoll is not None:
+        if before is None:
+            self._register(descriptor, mask)
+        elif before[1] != mask and self._epoll is not None:
             self._epoll.modify(descriptor, mask)
+        elif before[0] is polled:
             return
+        self._watched[descriptor] = polled, mask
+
+    def _register(self, descriptor: int, mask: int) -> None:
         if self._epoll is None:
             self._epoll = select.epoll()
             self._reactor.addReader(self)
-        self._epoll.register(descriptor, mask)
+        try:
+            self._epoll.register(descriptor, mask)
+        except OSError:
+            self._end_if_idle()
+            raise
 
     def forget(self, descriptor: int) -> None:
         """Watch it no longer."""
-        if self._watched.pop(descriptor, None) is None or self._epoll is None:
-            return
-        if not self._watched:
-            epoll, self._epoll = self._epoll, None
-            self._reactor.removeReader(self)
-            epoll.close()
-            if self.pipes is not None:
-                self.pipes.close()
+        if self._watched.pop(descriptor, None) is None or self._end_if_idle() or self._epoll is None:
             return
         try:
             self._epoll.unregister(descriptor)
         except OSError:
             # One that has been closed is out already.
             return
+
+    def _end_if_idle(self) -> bool:
+        """Give up the epoll if there is nothing to watch; whether that is so."""
+        if self._watched or self._epoll is None:
+            return False
+        epoll, self._epoll = self._epoll, None
+        self._reactor.removeReader(self)
+        epoll.close()
+        if self.pipes is not None:
+            self.pipes.close()
+        return True
 
     def afterwards(self, call: Callable[[], object]) -> None:
         """Call this when no event is being handled.
@@ -162,8 +181,9 @@ class Poller:
                     polled.readable()
                 elif event & _GONE:
                     polled.gone()
-            except Exception:
+            except Exception as error:
                 log.failure("a link failed")
+                self.afterwards(partial(polled.failed, error))
         self._handling = False
         if self._after:
             self._do_after()

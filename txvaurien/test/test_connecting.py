@@ -131,6 +131,25 @@ class OneTests(ConnectingCase):
             self.assertEqual(descriptors(), before)
             self.as_from_afar()
 
+    def test_itself(self) -> None:
+        """The kernel may connect a socket to itself, where nobody listens: then nobody is there."""
+        for begin in (connecting._begin, lambda sock, address: sock.connect_ex(address)):
+            self.told.clear()
+            before = descriptors()
+            place = self.refusing()
+
+            def from_there(sock: socket.socket, address: Any, begin: Any = begin) -> Any:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                sock.bind(address)
+                return begin(sock, address)
+
+            self.patch(connecting, "_begin", from_there)
+            if self.connecting().begin([place]):
+                self.wait()
+            self.assertIsInstance(self.answer, ConnectionRefusedError)
+            self.assert_nothing_left()
+            self.assertEqual(descriptors(), before)
+
     def test_unreachable(self) -> None:
         """What the kernel knows of no way to fails at once, with its reason."""
         # A broadcast address takes no TCP: the kernel says so itself, and nothing leaves this machine.

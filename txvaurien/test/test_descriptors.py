@@ -106,6 +106,10 @@ class ExhaustedTests(SynchronousTestCase):
         """That of the machine is another one."""
         self.assertIn("fs.file-max", exhausted(OSError(errno.ENFILE, "x")))
 
+    def test_watched(self) -> None:
+        """So is how many of them the kernel watches for one user."""
+        self.assertIn("fs.epoll.max_user_watches", exhausted(OSError(errno.ENOSPC, "x")))
+
     def test_others(self) -> None:
         """Other errors have nothing to do with it."""
         others = (

@@ -75,6 +75,18 @@ class NamesTests(SynchronousTestCase):
         error = self.failureResultOf(self.names.look_up("db", 1), DNSLookupError)
         self.assertIn("no address is known for db", error.getErrorMessage())
 
+    def test_cannot_ask(self) -> None:
+        """Where the resolver cannot even be asked it is an error, and the next one asks anew."""
+
+        def no_thread(*_: object) -> None:
+            raise RuntimeError("can't start new thread")
+
+        self.patch(self.nameResolver, "resolveHostName", no_thread)
+        error = self.failureResultOf(self.names.look_up("db", 1), DNSLookupError)
+        self.assertIn("db cannot be looked up: can't start new thread", error.getErrorMessage())
+        self.nameResolver = Resolver(["192.0.2.1"])
+        self.assertEqual(len(self.successResultOf(self.names.look_up("db", 1))), 1)
+
     def test_no_name(self) -> None:
         """What can be no name is not asked for."""
         for host in ("x" * 64 + ".org", "a..b"):

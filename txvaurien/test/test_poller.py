@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import select
 import socket
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.interfaces import IReactorFDSet
@@ -11,6 +13,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from txvaurien import poller
 from txvaurien.poller import ROUNDS, Poller, poller_of
 from txvaurien.test.peers import reset
 
@@ -44,6 +47,21 @@ class Readers:
     getReaders = getWriters = removeAll
 
 
+class Limited:
+    """An epoll that takes nothing (epoll(7), max_user_watches)."""
+
+    closed = False
+
+    def fileno(self) -> int:
+        return 1000
+
+    def register(self, descriptor: int, mask: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def close(self) -> None:
+        self.closed = True
+
+
 class Watched:
     """One end of a connection, and what it was told."""
 
@@ -75,6 +93,9 @@ class Watched:
     def gone(self) -> None:
         self.poller.forget(self.mine.fileno())
         self._note("gone")
+
+    def failed(self, error: Exception) -> None:
+        self.told.append(type(error).__name__)
 
 
 def _connected() -> tuple[socket.socket, socket.socket]:
@@ -166,6 +187,28 @@ class PollerTests(SynchronousTestCase):
         one.watch(read=True)
         self.assertEqual(self.reactor.readers, [self.poller])
 
+    def test_not_watched(self) -> None:
+        """Where the kernel watches no more that is an error, and nothing is left of it."""
+        one = self.watched()
+        limited = Limited()
+        self.patch(poller, "select", SimpleNamespace(epoll=lambda: limited))
+        self.assertRaises(OSError, one.watch, read=True)
+        self.assertEqual((self.reactor.readers, self.poller.fileno(), limited.closed), ([], -1, True))
+        self.patch(poller, "select", select)
+        one.peer.sendall(b"x")
+        one.watch(read=True)
+        self.wait()
+        self.assertEqual(one.told, ["readable"])
+
+    def test_handed_on(self) -> None:
+        """Whoever watches a descriptor last is told, although it wants to know the same."""
+        one, other = self.watched(), self.watched()
+        one.watch(read=True)
+        self.poller.watch(one.mine.fileno(), other, True, False)
+        one.peer.sendall(b"x")
+        self.wait()
+        self.assertEqual((one.told, other.told), ([], ["readable"]))
+
     def test_ended_by_another(self) -> None:
         """One that is forgotten while events are handled is not told any more."""
         one, other = self.watched(), self.watched()
@@ -189,7 +232,7 @@ class PollerTests(SynchronousTestCase):
         self.assertEqual(self.reactor.readers, [])
 
     def test_exception(self) -> None:
-        """A mistake in one link does not keep the others from being told."""
+        """A mistake in one link does not keep the others from being told; it is told of that."""
         one, other = self.watched(), self.watched()
         for each in (one, other):
             each.watch(read=True)
@@ -199,7 +242,7 @@ class PollerTests(SynchronousTestCase):
         select.select([other.mine], [], [], 10)
         select.select([one.mine], [], [], 10)
         self.poller.doRead()
-        self.assertEqual((one.told, other.told), (["readable"], ["readable"]))
+        self.assertEqual((one.told, other.told), (["readable", "ZeroDivisionError"], ["readable"]))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_again_where_several_speak(self) -> None:

@@ -76,6 +76,15 @@ class ReaderTests(SynchronousTestCase):
         for value in VALUES:
             self.assertEqual(messages(Replies(), value + b"*1\r\n$9\r\nhal"), [value])
 
+    def test_inline_in_pieces(self) -> None:
+        """An inline command ends with its line, also if a piece of it begins as an array does."""
+        line = b"ECHO *1\r\n"
+        told = [line, cmd("PING")]
+        for at in range(len(line)):
+            data = line + cmd("PING")
+            self.assertEqual(messages(Requests(), data[:at], data[at:]), told, at)
+            self.assertEqual(messages(Requests(), *bytewise(data[:at]), data[at:]), told, at)
+
     def test_replies_incomplete(self) -> None:
         """No proper beginning of a reply is taken for the whole."""
         for value in VALUES:
@@ -256,8 +265,18 @@ class HeadTests(SynchronousTestCase):
         for raw in (cmd("MULTI"), long, b"Multi\r\n", b"*1\r\n$05\r\nmulti\r\n", b"'multi'\n"):
             self.assertEqual(first_word(raw), b"MULTI", raw)
         self.assertEqual(first_word(cmd("PUNSUBSCRIBE", "a")), b"PUNSUBSCRIBE")
-        for raw in (b"*0\r\n", b"\r\n", b"*", b"*1\r\n", b"*10\r\n$3"):
+        for raw in (b"*0\r\n", b"\r\n", b"*", b"*1\r\n", b"*10\r\n$3", b"*10\r\n$36", b"*10\r\n$x\ry"):
             self.assertEqual(first_word(raw), b"", raw)
+
+    def test_skipped(self) -> None:
+        """What stands behind the CR of a length is skipped, as the server does, whoever reads it."""
+        raw = b"*2\r\n$10\rxSUBSCRIBEX\r\n$12\rxkey number 1\r\n"
+        self.assertEqual(messages(Requests(), raw), [raw])
+        self.assertEqual(first_word(raw), b"SUBSCRIBEX")
+        self.assertEqual(arguments(raw), [b"SUBSCRIBEX", b"key number 1"])
+        reply = b"*2\r\n$10\rx0123456789\r\n:1\r\n"
+        self.assertEqual(messages(Replies(), reply), [reply])
+        self.assertEqual(scalars(reply, 2), [b"0123456789", b"1"])
 
     def test_error_code(self) -> None:
         """The first word of an error of either kind, behind attributes, too; else nothing."""

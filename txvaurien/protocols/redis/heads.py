@@ -1,12 +1,16 @@
 """Reading the head of a message: its arguments, or the first values of a reply.
 
-The readers of `resp` have checked the lengths before; here they are only followed.
+The readers of `resp` have checked the lengths before; here they are only followed. What stands behind
+the CR of a length is skipped, as the readers and the server do, not compared.
 """
 
 from __future__ import annotations
 
 from txvaurien.errors import FramingError
 from txvaurien.protocols.redis.inline import split_inline
+
+#: What begins with a length, or with a count.
+_SIZED = b"$!=*~>%|"
 
 
 def text(data: bytes) -> str:
@@ -33,8 +37,9 @@ def first_word(raw: bytes) -> bytes:
     if raw[:1] != b"*":
         return b"".join(arguments(raw)[:1]).upper()
     at = raw.find(b"\r\n") + 3
-    begin = raw.find(b"\r\n", at) + 2
-    return raw[begin : begin + int(raw[at : begin - 2])].upper() if begin > at else b""
+    begin = raw.find(b"\r", at) + 2
+    size = raw[at : begin - 2]
+    return raw[begin : begin + int(size)].upper() if begin > at and size.isdigit() else b""
 
 
 def declared(raw: bytes) -> int:
@@ -49,10 +54,12 @@ def _bulks(raw: bytes) -> list[bytes]:
     found: list[bytes] = []
     at = raw.find(b"\r\n") + 2
     while 1 < at < len(raw):
-        end = raw.find(b"\r\n", at)
-        if end < 0:
+        end = raw.find(b"\r", at)
+        size = raw[at + 1 : end]
+        # The last header may be half of one, which nobody has checked.
+        if end < 0 or not size.isdigit():
             break
-        at = end + int(raw[at + 1 : end]) + 4
+        at = end + int(size) + 4
         if at <= len(raw):
             found.append(raw[end + 2 : at - 2])
     return found
@@ -86,7 +93,7 @@ def scalars(raw: bytes, limit: int) -> list[bytes]:
     found: list[bytes] = []
     at = value_at(raw)
     while len(found) < limit and at < len(raw):
-        kind, end = raw[at], raw.find(b"\r\n", at)
+        kind, end = raw[at], _line_end(raw, at)
         begin = at + 1
         at, _ = _enter(raw, at)
         if end < 0 or at > len(raw):
@@ -100,9 +107,9 @@ def scalars(raw: bytes, limit: int) -> list[bytes]:
 
 def _enter(raw: bytes, at: int) -> tuple[int, int]:
     """Where the next value begins, and how many values more are to come because of this one."""
-    end = raw.find(b"\r\n", at)
+    end = _line_end(raw, at)
     kind, field = raw[at], raw[at + 1 : end]
-    if end < 0 or field == b"?":
+    if end < 0 or (kind in _SIZED and not field.removeprefix(b"-").isdigit()):
         # Not all there, or nobody has said how long it is.
         return len(raw), -1
     if kind in b"$!=":
@@ -112,3 +119,8 @@ def _enter(raw: bytes, at: int) -> tuple[int, int]:
         count = max(int(field), 0) * (2 if kind in b"%|" else 1)
         return end + 2, count - (kind != 124)
     return end + 2, -1
+
+
+def _line_end(raw: bytes, at: int) -> int:
+    """Where the first line of the value at `at` ends; -1 if it does not."""
+    return raw.find(b"\r" if raw[at] in _SIZED else b"\r\n", at)

@@ -151,7 +151,8 @@ class Requests(Reader):
         data, at, left = self.data, self.at, self.left
         if self.fresh:
             count = _COUNTS.get(data[at : at + 4])
-            if count is not None:
+            # Behind the beginning of an inline command, which was scanned before, it is a word.
+            if count is not None and at == self.start:
                 at += 4
                 left = count
             elif self._begin():
