@@ -17,6 +17,7 @@ from twisted.internet.protocol import Factory
 
 from txvaurien.actions import Actions
 from txvaurien.addresses import Backend, parse_backend
+from txvaurien.descriptors import exhausted
 from txvaurien.dialling import Dialler, LinkEnd
 from txvaurien.gate import Gate
 from txvaurien.itself import refuse_itself
@@ -154,13 +155,16 @@ class Proxy(PlanFollower):
         self.reach = reach
         self.endpoint = self._endpoint_to(self.backend)
 
+    def others_changed(self) -> None:
+        """Other proxies of the process listen or connect elsewhere now, which its way may depend on."""
+
     def _connect_to(self, backend: Backend) -> None:
         self.endpoint = self._endpoint_to(backend)
         self.backend = backend
 
     def _endpoint_to(self, backend: Backend) -> IStreamClientEndpoint:
         reactor = self.reactor
-        self.way = None if self.reach is None else self.reach.way_to(backend)
+        self.way = None if self.reach is None else self.reach.way_to(backend, self)
         if self.way is not None:
             reactor = CheckedReactor(reactor, self.way)
         return backend.endpoint(reactor, self.timeout)
@@ -212,14 +216,18 @@ class Proxy(PlanFollower):
         assert self.poller is not None
         link = self.new_link(address)
         try:
-            link.begin(PolledPipe(client, self.clock, link, link.traffic, link.to_backend, self.poller))
+            pipe = PolledPipe(client, self.clock, link, link.traffic, link.to_backend, self.poller)
+        except OSError as error:
+            client.close()
+            why = exhausted(error) or str(error)
+            self.log.error("{name}: a client is sent away: {why}", name=self.name, why=why)
+            self.link_ended(link)
+            return
+        try:
+            link.begin(pipe)
         except Exception:
             self.log.failure("{name}: link {link} could not begin", name=self.name, link=link.number)
-            if link.client is not None:
-                link.kill(Then.RESET)
-            else:
-                del self.links[link.number]
-                client.close()
+            link.kill(Then.RESET)
 
     def dial(self, link: Link) -> None:
         """Connect a link to the backend, as soon as the pool has a place."""

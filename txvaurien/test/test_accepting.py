@@ -252,3 +252,26 @@ class KindTests(TestCase):
         listening: Any = service._listener._listening
         self.assertNotIn("doRead", vars(listening))
         await service.stopService()
+
+
+class WelcomeTests(SynchronousTestCase):
+    """`Proxy.welcome`."""
+
+    def test_cannot_be_watched(self) -> None:
+        """A client that cannot be watched is sent away; its link has ended, and the log says why."""
+        proxy = Proxy("127.0.0.1:1", Tcp(), reactor=reactor)
+        told: list[str] = []
+        proxy.observers.append(lambda event, link, fields: told.append(event))
+
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        self.patch(proxy.poller, "watch", full)
+        client, peer = socket.socketpair()
+        self.addCleanup(peer.close)
+        with capturedLogs() as logged:
+            proxy.welcome(client, "127.0.0.1:5")
+        self.assertEqual((peer.recv(1), proxy.links, proxy.stats.links), (b"", {}, 1))
+        self.assertIn("link-closed", told)
+        self.assertIn("a client is sent away", formatEvent(logged[-1]))
+        self.successResultOf(proxy.stop())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet import reactor
@@ -154,7 +155,10 @@ class ReaderTests(SynchronousTestCase):
         self.served: list[tuple[int, tuple[Any, ...]]] = []
         self.reader = ClientReader(MemoryReactorClock(), theirs, self.serve)
 
-    def serve(self, number: int, client: socket.socket) -> None:
+    def serve(self, number: int, client: socket.socket | None) -> None:
+        if client is None:
+            self.served.append((number, ()))
+            return
         """A client has come."""
         with client:
             self.served.append((number, client.getsockname()))
@@ -187,3 +191,22 @@ class ReaderTests(SynchronousTestCase):
         """Where there is none, nothing happens."""
         self.reader.drain()
         self.assertEqual(self.served, [])
+
+    def test_no_descriptor_left(self) -> None:
+        """A client that cannot be received is told of all the same, so that nobody waits for its end."""
+        wire_bytes = wire.CLIENT.pack(7, socket.AF_INET)
+        self.patch(socket, "recv_fds", _without_descriptors(wire_bytes))
+        self.reader.doRead()
+        self.assertEqual(self.served, [(7, ())])
+
+
+def _without_descriptors(said: bytes) -> Callable[..., tuple[bytes, list[int], int, object]]:
+    """`socket.recv_fds` where the kernel has no place for the descriptor (MSG_CTRUNC of recvmsg(2)), once."""
+    left = [said]
+
+    def recv_fds(*_: object) -> tuple[bytes, list[int], int, object]:
+        if not left:
+            raise BlockingIOError
+        return left.pop(), [], socket.MSG_CTRUNC, None
+
+    return recv_fds

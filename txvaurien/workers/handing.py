@@ -124,11 +124,12 @@ def hand_over(listening: Any, factory: HandingFactory, handing: Handing) -> None
 class ClientReader(FileDescriptor):
     """Receives clients, in a worker.
 
-    :param serve: called with the number of the link and the socket, which it closes.
+    :param serve: called with the number of the link and the socket, which it closes; None for a client that
+        could not be received, because the limit of open files is reached (the kernel drops it then).
     """
 
     def __init__(
-        self, reactor: Any, sock: socket.socket, serve: Callable[[int, socket.socket], None]
+        self, reactor: Any, sock: socket.socket, serve: Callable[[int, socket.socket | None], None]
     ) -> None:
         super().__init__(reactor)
         self._socket = sock
@@ -156,5 +157,5 @@ class ClientReader(FileDescriptor):
                 return
             number, family = wire.CLIENT.unpack(said)
             taken += 1
-            for descriptor in descriptors:
-                self._serve(number, socket.socket(family, socket.SOCK_STREAM, 0, descriptor))
+            client = socket.socket(family, socket.SOCK_STREAM, 0, descriptors[0]) if descriptors else None
+            self._serve(number, client)

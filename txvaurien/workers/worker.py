@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -24,6 +25,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txvaurien.collecting import collect_rarely
+from txvaurien.descriptors import exhausted
 from txvaurien.workers import wire
 from txvaurien.workers.handing import ClientReader
 from txvaurien.workers.memory import Memory
@@ -136,11 +138,15 @@ class Duty(Protocol):
         self._clients.startReading()
         self._reporter.say(wire.Ready())
 
-    def _serve(self, number: int, client: socket.socket) -> None:
+    def _serve(self, number: int, client: socket.socket | None) -> None:
         assert self._proxy is not None
-        if not self._proxy.serve(number, client):
+        if client is None:
+            self.log.error("a client is lost: {why}", why=exhausted(OSError(errno.EMFILE, "")))
+        elif self._proxy.serve(number, client):
+            return
+        else:
             client.close()
-            self._reporter.say(wire.Gone(number))
+        self._reporter.say(wire.Gone(number))
 
     def _end(self) -> Deferred[None]:
         """End all links; fires when the master has been told of that."""
