@@ -74,7 +74,9 @@ class ChildCase(SynchronousTestCase):
             self.write(conftest=ECHO)
         alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **environ}
         ours = ["-p", "txvaurien.pytest_plugin", "-p", "no:cacheprovider"]
-        return self.python("-m", "pytest", "-rA", "--tb=short", *ours, *arguments, folder=folder, **alone)
+        return self.python(
+            "-m", "pytest", "-rA", "--tb=short", "--rootdir=.", *ours, *arguments, folder=folder, **alone
+        )
 
     def outcomes(self, said: str) -> dict[str, str]:
         """How each test of pytest ended."""
