@@ -6,7 +6,6 @@ address alone, before anything listens.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 import stat
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.abstract import isIPv6Address
 
 from txvaurien.addresses import Listen, parse_listen
-from txvaurien.endpoints import Description
+from txvaurien.endpoints import Description, numeric
 from txvaurien.errors import ConfigError
 from txvaurien.tokens import MAX_TOKEN, TOKEN_VARIABLE, check_token
 
@@ -123,12 +122,8 @@ def is_loopback(host: str) -> bool:
     """Whether it is ``localhost`` or an address of loopback. Other names are not looked up."""
     if host.lower() == "localhost":
         return True
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback
+    address = numeric(host)
+    return address is not None and address.is_loopback
 
 
 def bound_host(listen: Listen) -> str:

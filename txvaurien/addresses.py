@@ -55,7 +55,8 @@ from txvaurien.errors import ConfigError
 
 HIGHEST_PORT = 65535
 
-_HOST_PORT = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<name>[^:\[\]/=\s]*)):(?P<port>\d+)", re.ASCII)
+#: ``host:port`` as it is written; which host that is, and whether there is such a port, is another question.
+HOST_PORT = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<name>[^:\[\]/=\s]*)):(?P<port>\d+)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -246,7 +247,7 @@ def parse_listen(text: str, where: str = "") -> Listen:
 
 def _host_and_port(text: str, use: _Use, where: str) -> tuple[str, int] | None:
     """Host and port, or None if `text` is an endpoint string (which has been checked)."""
-    match = _HOST_PORT.fullmatch(text)
+    match = HOST_PORT.fullmatch(text)
     if match is None or _is_type_with_number(match["name"], use):
         _check_endpoint_string(text, use, where)
         return None

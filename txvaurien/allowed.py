@@ -22,11 +22,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from txvaurien.addresses import HIGHEST_PORT, Backend
-from txvaurien.endpoints import LOOPBACK, LOOPBACK_V6, Description, is_client_type
+from txvaurien.addresses import HIGHEST_PORT, HOST_PORT, Backend
+from txvaurien.endpoints import LOOPBACK, LOOPBACK_V6, Description, Numeric, is_client_type, numeric
 from txvaurien.errors import ConfigError
 
-_Numeric = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _PATTERN = re.compile(
@@ -34,7 +33,6 @@ _PATTERN = re.compile(
 )
 _GLOB = re.compile(r"[*?\[]")
 _PORTS = re.compile(r"(?P<first>\d+)(?:-(?P<last>\d+))?", re.ASCII)
-_PLAIN = re.compile(r"(?:\[[^\]]*\]|[^:\[\]/=\s]*):\d+", re.ASCII)
 #: The endpoint strings that can be set over HTTP, and their arguments; without names only these two.
 _ASKED = frozenset({"tcp", "tls", "unix"})
 _ARGUMENTS = frozenset({"host", "port", "path", "timeout"})
@@ -68,7 +66,7 @@ class Pattern:
             return self.glob == "*"
         return fnmatch.fnmatchcase(host.rstrip(".").lower(), self.glob)
 
-    def takes_address(self, address: _Numeric, port: int) -> bool:
+    def takes_address(self, address: Numeric, port: int) -> bool:
         """Whether this address may be connected to, whatever name led there."""
         if port not in self.ports:
             return False
@@ -105,22 +103,12 @@ def check_asked(text: str, where: str = "backend") -> None:
         what = f"{text!r} has characters that no address has"
         raise ConfigError(where, what, "give host:port, tls:host:port or unix:/path")
     described = Description.of(text.strip())
-    if _PLAIN.fullmatch(text.strip()) or not is_client_type(described.kind):
+    if HOST_PORT.fullmatch(text.strip()) or not is_client_type(described.kind):
         return
     known = set(described.named) <= _ARGUMENTS and len(described.positional) <= _HOST_AND_PORT
     if described.kind not in _ASKED or not (known and described.exact):
         what = f"{text!r} is not a backend that can be set over HTTP"
         raise ConfigError(where, what, "give host:port, tls:host:port or unix:/path, without more arguments")
-
-
-def numeric(host: str) -> _Numeric | None:
-    """The address that a text is, an IPv4 address in IPv6 as the former; None for a name."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address
 
 
 def places(backend: Backend) -> tuple[str, list[int], str]:

@@ -81,6 +81,18 @@ class Client(ProxyCommands):
         """Whether the server is well, its version, and how many proxies it has."""
         return self._carry(proxycalls.get_health())
 
+    def version(self) -> Fields:
+        """The server's version (``txvaurien``), and that of Toxiproxy whose API it has (``version``)."""
+        return self._carry(proxycalls.get_version())
+
+    def metrics(self) -> str:
+        """The metrics of all proxies, as a text for Prometheus."""
+        return self._carry(proxycalls.get_metrics())
+
+    def openapi(self) -> Fields:
+        """The HTTP API as an OpenAPI 3.1 document."""
+        return self._carry(proxycalls.get_openapi())
+
     def list_behaviors(self) -> list[str]:
         """The names of the behaviors that can be set, sorted."""
         return self._carry(vocabulary.list_behaviors())

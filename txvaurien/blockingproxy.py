@@ -102,6 +102,10 @@ class ProxyCommands:
         """Remove a rule; what it held is let go."""
         self._carry(vocabulary.remove_rule(name))
 
+    def clear_rules(self) -> int:
+        """Remove all rules; how many there were."""
+        return self._carry(vocabulary.clear_rules())
+
     def add_toxic(self, type_: str, /, **fields: object) -> Toxic:
         """One more toxic: ``add_toxic("latency", latency=200, stream="upstream", toxicity=0.5)``.
 

@@ -132,6 +132,18 @@ class AsyncClient(AsyncProxyCommands):
         """Whether the server is well, its version, and how many proxies it has."""
         return await self._carry(proxycalls.get_health())
 
+    async def version(self) -> Fields:
+        """The server's version (``txvaurien``), and that of Toxiproxy whose API it has (``version``)."""
+        return await self._carry(proxycalls.get_version())
+
+    async def metrics(self) -> str:
+        """The metrics of all proxies, as a text for Prometheus."""
+        return await self._carry(proxycalls.get_metrics())
+
+    async def openapi(self) -> Fields:
+        """The HTTP API as an OpenAPI 3.1 document."""
+        return await self._carry(proxycalls.get_openapi())
+
     async def list_behaviors(self) -> list[str]:
         """The names of the behaviors that can be set, sorted."""
         return await self._carry(vocabulary.list_behaviors())

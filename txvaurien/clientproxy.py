@@ -102,6 +102,10 @@ class AsyncProxyCommands:
         """Remove a rule; what it held is let go."""
         await self._carry(vocabulary.remove_rule(name))
 
+    async def clear_rules(self) -> int:
+        """Remove all rules; how many there were."""
+        return await self._carry(vocabulary.clear_rules())
+
     async def add_toxic(self, type_: str, /, **fields: object) -> AsyncToxic:
         """One more toxic: ``add_toxic("latency", latency=200, stream="upstream", toxicity=0.5)``.
 

@@ -61,6 +61,8 @@ class CommandLine:
     source: Source | None = None
     folder: str = ""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    #: There is a file, and it says nothing at all.
+    empty: bool = False
 
     def asks(self, command: str) -> bool:
         """Whether one of `COMMANDS` that take no value was given."""
@@ -104,6 +106,7 @@ def read(
         Source(path, tuple(arguments), given_registry, environ, folder or os.getcwd()),
         folder,
         environ,
+        empty=not (contents.sections or contents.proxies),
     )
 
 

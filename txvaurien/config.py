@@ -126,9 +126,19 @@ class Settings:
     def read_again(self) -> Settings:
         """What the same command line and its file say now.
 
-        :raises ConfigError: anything that cannot be.
+        :raises ConfigError: anything that cannot be, and a file that says nothing, or nothing of proxies any
+            more: it is just being written, and one proxy for all of them is not what is meant.
         """
-        return self if self.source is None else settle(self.source.read())
+        if self.source is None:
+            return self
+        line, path = self.source.read(), self.source.path
+        if line.empty:
+            raise ConfigError(path, "it is empty", "write it again, or end the process")
+        settings = settle(line)
+        if settings.has_main and not self.has_main and not {"proxy", "backend"} & settings.places.keys():
+            allowed = "describe one, or write no-proxy = true into [vaurien]"
+            raise ConfigError(path, "it describes no proxy any more", allowed)
+        return settings
 
     @property
     def control(self) -> bool:
@@ -272,6 +282,10 @@ def _check(settings: Settings, main: FaultReader) -> None:
     readers = [replace(main, protocol=each.definition.protocol) for each in settings.described]
     check_defaults(readers or [main], settings.places)
     check_together(settings.described)
+    if settings.common.statsd is not None:
+        from txvaurien.statsd import parse_address
+
+        parse_address(settings.common.statsd, settings.place("statsd"))
 
 
 def _has_control(common: Common) -> bool:

@@ -148,6 +148,12 @@ def rule_remove(asked: Asked) -> str | Shown:
     return f'Rule "{asked.chosen.name}" removed'
 
 
+def rule_clear(asked: Asked) -> str | Shown:
+    """All of them."""
+    removed = asked.proxy.clear_rules()
+    return Shown(f"{removed} rule{'' if removed == 1 else 's'} removed", {"removed": removed})
+
+
 def toxic_add(asked: Asked) -> str | Shown:
     """The short form."""
     with advice(CONFLICT, taken("toxic")):

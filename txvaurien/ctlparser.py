@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import txvaurien
 from txvaurien import ctlcommands as commands
 from txvaurien import ctlproxies as proxies
+from txvaurien import ctlserver as server
 from txvaurien.ctlasked import Asked, Shown
 from txvaurien.ctlevents import add_events, events
 from txvaurien.times import TIMES, seconds_of
@@ -141,10 +142,12 @@ def _add_faults(root: _Group) -> None:
         "--timeout", type=_seconds, default=10.0, metavar="TIME", help="at most, 500ms or 2m (default: 10s)"
     )
     _add_name(rules.add("remove", commands.rule_remove, "remove a rule"))
+    rules.add("clear", commands.rule_clear, "remove all rules")
     toxics = root.group("toxic", "add, list, update and remove toxics")
     adding = toxics.add("add", commands.toxic_add, "add a toxic: 'latency latency=200 stream=upstream'")
     _add_words(adding, "the type of the toxic, its attributes and its fields")
     toxics.add("list", commands.toxic_list, "show the toxics")
+    toxics.add("types", server.toxic_types, "show the types that there are, with their attributes")
     changing = toxics.add("update", commands.toxic_update, "change a toxic: NAME latency=100 toxicity=0.5")
     _add_changes(changing, "an attribute of its type, or toxicity")
     _add_name(toxics.add("remove", commands.toxic_remove, "remove a toxic"))
@@ -247,6 +250,10 @@ def _add_proxies(root: _Group) -> None:
     _add_name(root.add("disable", proxies.disable, "refuse clients and cut all links"))
     _add_name(root.add("toggle", proxies.toggle, "enable a proxy that is disabled, disable one that is not"))
     _add_name(root.add("delete", proxies.delete, "remove a proxy, with its port and its links"))
+    populating = root.add("populate", server.populate, "add and replace proxies, as a file says")
+    populating.add_argument("file", metavar="FILE", help="a list of proxies as JSON; - is standard input")
+    root.add("protocols", server.protocols, "show the protocols, their options and their errors")
+    root.add("health", server.health, "show whether the control server is well")
     plan = root.group("plan", "show and set a whole plan: mix, rules, toxics and seed")
     plan.add("show", proxies.plan_show, "show the plan as JSON")
     setting = plan.add("set", proxies.plan_set, "set a whole plan")

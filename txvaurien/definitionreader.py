@@ -7,8 +7,9 @@ The fields are Toxiproxy's (``name``, ``listen``, ``upstream``, ``enabled``, ``t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from twisted.logger import Logger
@@ -20,9 +21,11 @@ from txvaurien.faults import FaultReader, ToxicFields
 from txvaurien.limits import Limits
 from txvaurien.options import build, options_of, unknown
 from txvaurien.plan import PlacedToxic, Plan
+from txvaurien.planreader import PlanReader
 from txvaurien.plugins import Registry
 from txvaurien.protocols.base import WireProtocol
 from txvaurien.rulefields import read_name
+from txvaurien.seeds import FORM, is_seed
 from txvaurien.toxics.base import Toxic
 
 #: Where a proxy listens that was not told where: loopback, on any free port.
@@ -53,6 +56,9 @@ ALL_FIELDS = (*FIELDS, *STATE)
 
 _TOXIC_FIELDS = ("type", "name", *(option.name for option in options_of(ToxicFields)), "attributes")
 
+#: What takes of a toxic what Toxiproxy takes.
+Tolerant = Callable[[Mapping[str, object], Mapping[str, type[Toxic]]], dict[str, object]]
+
 log = Logger()
 
 
@@ -76,18 +82,29 @@ class DefinitionReader:
         self._registry = registry
         self._defaults = defaults or {}
 
-    def read(self, fields: Mapping[str, object], *, where: str = "", known_only: bool = True) -> Definition:
+    def read(
+        self,
+        fields: Mapping[str, object],
+        *,
+        where: str = "",
+        known_only: bool = True,
+        strict: bool = False,
+    ) -> Definition:
         """A definition from such an object.
 
         An error's place is ``where: field``, or the field alone where `where` is empty.
 
         :param known_only: else a field that there is not is left out with a warning in the log, in
             toxics too, null is as if nothing were said, and 1000.0 is taken for 1000, as for Toxiproxy.
+        :param strict: even so, a field that there is not is an error.
         :raises MissingField: it has no ``name``, or no ``upstream``.
         :raises ConfigError: an unknown field, or a value that will not do.
         """
         prefix = f"{where}: " if where else ""
-        given = _known(fields, prefix) if known_only else known_of(fields, ALL_FIELDS, "a proxy")
+        if known_only:
+            given = _known(fields, prefix)
+        else:
+            given = known_of(fields, ALL_FIELDS, "a proxy", strict=strict, prefix=prefix)
         name = _text(given, "name", prefix, "redis")
         upstream = _text(given, "upstream", prefix, "localhost:6379")
         protocol = self._protocol(given, prefix)
@@ -97,7 +114,7 @@ class DefinitionReader:
             parse_listen(_text(given, "listen", prefix, default="") or ANYWHERE, f"{prefix}listen"),
             parse_backend(upstream, f"{prefix}upstream"),
             protocol,
-            self._plan(given, faults, prefix, known_only),
+            self._plan(given, faults, prefix, _tolerance(known_only, strict)),
             enabled=_boolean(given, "enabled", prefix, True),
             limits=_limits(given, prefix),
             places={"backend": f"{prefix}upstream", "proxy": f"{prefix}listen"},
@@ -113,45 +130,62 @@ class DefinitionReader:
         except ConfigError as error:
             raise error.at(error.where.rstrip(".")) from error
 
-    def _plan(self, given: Mapping[str, object], faults: FaultReader, prefix: str, known_only: bool) -> Plan:
+    def _plan(
+        self, given: Mapping[str, object], faults: FaultReader, prefix: str, tolerant: Tolerant | None
+    ) -> Plan:
         plan = _read_plan(_object(given, "plan", prefix), faults, f"{prefix}plan.")
         if "toxics" in given:
-            toxics = _read_toxics(given["toxics"], faults, prefix, known_only)
+            toxics = _read_toxics(given["toxics"], faults, prefix, tolerant)
             _check_same("toxics", _described(toxics), _described(plan.toxics), prefix)
             plan = _with(plan, prefix, toxics=toxics)
         if "seed" in given:
-            seed = _whole(given, "seed", prefix)
+            seed = _seed(given["seed"], prefix)
             _check_same("seed", seed, plan.seed, prefix)
             plan = replace(plan, seed=seed)
         return plan
 
 
-def known_of(fields: Mapping[str, object], known: Iterable[str], what: str) -> dict[str, object]:
+def _tolerance(known_only: bool, strict: bool) -> Tolerant | None:
+    return None if known_only else partial(tolerant_toxic, strict=strict)
+
+
+def known_of(
+    fields: Mapping[str, object], known: Iterable[str], what: str, *, strict: bool = False, prefix: str = ""
+) -> dict[str, object]:
     """The fields that there are; the log warns of the others. What is null has not been said.
 
     :param what: what they are the fields of, for the log.
+    :param strict: the others are errors, whose places begin with `prefix`.
+    :raises ConfigError: there is such another one, and it is not to be.
     """
     names = set(known)
     for name in fields:
         if _attribute(name) not in names:
+            if strict:
+                raise unknown("field", name, names - {*STATE}, where=f"{prefix}{name}", of=what)
             log.warn("{what} has no field {name!r}: it is ignored", what=what, name=name)
     return {name: value for name, value in fields.items() if value is not None and _attribute(name) in names}
 
 
-def tolerant_toxic(fields: Mapping[str, object], toxics: Mapping[str, type[Toxic]]) -> dict[str, object]:
+def tolerant_toxic(
+    fields: Mapping[str, object], toxics: Mapping[str, type[Toxic]], *, strict: bool = False
+) -> dict[str, object]:
     """The fields of a toxic as `FaultReader.toxic` takes them, from what Toxiproxy takes.
 
     :param toxics: the types that there are.
+    :param strict: an unknown field is an error.
+    :raises ConfigError: there is such a one.
     """
     declared = toxics.get(str(fields.get("type")))
     if declared is None:
+        # Which attributes it has nobody knows; that is told, when it is read.
         return known_of(fields, _TOXIC_FIELDS, "a toxic")
     options = {option.attribute: option for option in options_of(declared)}
     what = f"the toxic {declared.name!r}"
-    given = known_of(fields, (*_TOXIC_FIELDS, *options), what)
+    given = known_of(fields, (*_TOXIC_FIELDS, *options), what, strict=strict)
     inner = given.get("attributes")
     if isinstance(inner, Mapping):
-        given["attributes"] = known_of(inner, options, what)
+        given["attributes"] = known_of(inner, options, what, strict=strict)
     stream = given.get("stream")
     if isinstance(stream, str):
         given["stream"] = stream.lower()
@@ -181,13 +215,15 @@ def _known(fields: Mapping[str, object], prefix: str) -> dict[str, object]:
     return dict(fields)
 
 
-def _read_toxics(said: object, faults: FaultReader, prefix: str, known_only: bool) -> tuple[PlacedToxic, ...]:
+def _read_toxics(
+    said: object, faults: FaultReader, prefix: str, tolerant: Tolerant | None
+) -> tuple[PlacedToxic, ...]:
     if not isinstance(said, list) or not all(isinstance(each, dict) for each in said):
         raise ConfigError(f"{prefix}toxics", "they will not do", "it must be a list of objects")
     found = []
     for number, each in enumerate(said):
         try:
-            fields = each if known_only else tolerant_toxic(each, faults.registry.toxics)
+            fields = each if tolerant is None else tolerant(each, faults.registry.toxics)
             found.append(faults.toxic(fields, where=""))
         except ConfigError as error:
             raise error.at(f"{prefix}toxics[{number}].{error.where}".rstrip(".")) from error
@@ -197,15 +233,8 @@ def _read_toxics(said: object, faults: FaultReader, prefix: str, known_only: boo
 def _read_plan(said: Mapping[str, Any], faults: FaultReader, prefix: str) -> Plan:
     if not said:
         return Plan()
-    # Only who has a plan needs what reads it.
-    from txvaurien.control.answers import Refused
-    from txvaurien.control.plans import PlanReader
-
     try:
         return PlanReader(faults).plan(said, Plan())
-    except Refused as refused:
-        problem = refused.problems[0]
-        raise ConfigError(f"{prefix}{problem.name}", problem.description) from refused
     except ConfigError as error:
         raise error.at(f"{prefix}{error.where}") from error
 
@@ -234,6 +263,8 @@ def _limits(given: Mapping[str, object], prefix: str) -> Limits:
     flat = {name: value for name, value in given.items() if _attribute(name) in _LIMITS}
     inner = _object(given, "limits", prefix)
     for name in inner:
+        if _attribute(name) not in _LIMITS:
+            raise unknown("field", name, _LIMITS, where=f"{prefix}limits.{name}", of="limits")
         if _attribute(name) in {_attribute(each) for each in flat}:
             raise ConfigError(f"{prefix}{name}", "it stands twice, in limits and beside them", "say it once")
     return build(Limits, {**inner, **flat}, where=prefix)
@@ -261,10 +292,9 @@ def _boolean(given: Mapping[str, object], field: str, prefix: str, default: bool
     return value
 
 
-def _whole(given: Mapping[str, object], field: str, prefix: str) -> int:
-    value = given[field]
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ConfigError(f"{prefix}{field}", f"{value!r} will not do", "it must be a whole number")
+def _seed(value: object, prefix: str) -> int:
+    if not is_seed(value):
+        raise ConfigError(f"{prefix}seed", f"{str(value)[:40]!r} will not do", FORM)
     return value
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from txvaurien.described import Described, collide
 from txvaurien.faults import describe_action, describe_plan, describe_rule
 from txvaurien.plan import PlacedToxic, Plan
+from txvaurien.planreader import kept
 from txvaurien.rules import Rule
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 #: What cannot change without another proxy in place of the one that there is.
 _MAKING = ("protocol", "limits", "backlog", "workers")
-
-NamedT = TypeVar("NamedT", Rule, PlacedToxic)
 
 
 @dataclass(frozen=True)
@@ -138,20 +137,10 @@ def going_on(plan: Plan, now: Plan, steps: Iterable[str] = ()) -> Plan:
         mix=now.mix if describe_plan(now)["mix"] == describe_plan(plan)["mix"] else plan.mix,
         rules=(
             *(rule for rule in now.rules if rule.name in played),
-            *_kept(plan.rules, now.rules, describe_rule),
+            *kept(plan.rules, now.rules, describe_rule),
         ),
         toxics=(
-            *_kept(plan.toxics, now.toxics, PlacedToxic.describe),
+            *kept(plan.toxics, now.toxics, PlacedToxic.describe),
             *(placed for placed in now.toxics if placed.name in played),
         ),
-    )
-
-
-def _kept(
-    new: Sequence[NamedT], old: Sequence[NamedT], describe: Callable[[NamedT], object]
-) -> tuple[NamedT, ...]:
-    known = {each.name: each for each in old}
-    return tuple(
-        known[each.name] if each.name in known and describe(known[each.name]) == describe(each) else each
-        for each in new
     )

@@ -41,11 +41,13 @@ def _proxy_words(described: Described, what: str) -> str:
 
 
 def _process_lines(settings: Settings) -> Iterator[str]:
-    """A line each for the control server and the journal, and for a proxy that there is not."""
+    """A line each for the control server, StatsD and the journal, and for a proxy that there is not."""
     common = settings.common
     if not settings.described:
         yield "no proxy"
     yield from _control_lines(settings)
+    if common.statsd is not None:
+        yield f"metrics to StatsD at {common.statsd}, as {common.statsd_prefix}.*"
     if common.journal is None:
         yield "no journal file"
     else:

@@ -7,6 +7,7 @@ argument (``interface=::1``) need no backslashes.
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import re
 from collections.abc import Callable
@@ -37,6 +38,8 @@ from zope.interface import implementer
 
 LOOPBACK = "127.0.0.1"
 LOOPBACK_V6 = "::1"
+
+Numeric = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _CLIENT_TYPES = frozenset({"tcp", "ssl", "unix", "tls"})
 _SERVER_TYPES = frozenset({"tcp", "tcp6", "ssl", "unix", "tls", "systemd", "stdio", "haproxy"})
@@ -92,6 +95,19 @@ class Description:
         if self.kind not in {"tcp", "ssl", "tls"} or "endpoint" in self.named:
             return ""
         return self.named.get("host", self.positional[0] if self.positional else "")
+
+
+def numeric(host: str) -> Numeric | None:
+    """The address that a text is, None for a name; a scope (``%eth0``) is no part of it.
+
+    An IPv4 address that is written as IPv6 is the former: so does the kernel take it.
+    """
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
 
 
 def is_client_type(kind: str) -> bool:

@@ -11,10 +11,8 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 
 from txvaurien.addresses import Backend
-from txvaurien.endpoints import LOOPBACK, LOOPBACK_V6, Description
+from txvaurien.endpoints import LOOPBACK, LOOPBACK_V6, Description, Numeric, numeric
 from txvaurien.errors import ConfigError
-
-_Numeric = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def refuse_itself(listening: IAddress, backend: Backend, where: str = "") -> None:
@@ -63,18 +61,12 @@ def _path(described: Description | None) -> str:
     return described.named.get("path", described.positional[0] if described.positional else "")
 
 
-def _addresses(host: str) -> list[_Numeric]:
-    found = []
-    for text in (LOOPBACK, LOOPBACK_V6) if host == "localhost" else (host,):
-        with suppress(ValueError):
-            address = ipaddress.ip_address(text.partition("%")[0])
-            # The kernel takes an IPv4 address that is written as IPv6 for the former.
-            mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-            found.append(mapped or address)
-    return found
+def _addresses(host: str) -> list[Numeric]:
+    written = (LOOPBACK, LOOPBACK_V6) if host == "localhost" else (host,)
+    return [address for address in map(numeric, written) if address is not None]
 
 
-def _reaches(target: _Numeric, listening: str) -> bool:
+def _reaches(target: Numeric, listening: str) -> bool:
     [here] = _addresses(listening)
     if target.is_unspecified:
         # What connects to "every address" is connected to this machine's loopback.
@@ -86,7 +78,7 @@ def _reaches(target: _Numeric, listening: str) -> bool:
     return takes and _is_ours(target)
 
 
-def _is_ours(address: _Numeric) -> bool:
+def _is_ours(address: Numeric) -> bool:
     """Whether it is an address of this machine: only such a one can be bound."""
     if address.is_loopback:
         return True

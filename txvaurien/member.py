@@ -78,6 +78,24 @@ class Member:
         if self.service is not None and not self.service.running:
             self.service.startService()
 
+    def tell_created(self) -> None:
+        """Say in the log and in the journal that there is such a proxy now."""
+        proxy = self.proxy
+        self.log.info(
+            "{name}: created, on {listen} for {backend}",
+            name=self.name,
+            listen=self.listen,
+            backend=proxy.backend.text,
+        )
+        proxy.event(
+            "created",
+            None,
+            listen=self.listen,
+            backend=proxy.backend.text,
+            protocol=proxy.protocol.name,
+            enabled=self.enabled,
+        )
+
     async def enable(self) -> None:
         """Let clients connect; returns when they can.
 

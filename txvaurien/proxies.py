@@ -235,25 +235,13 @@ class Proxies(Service):
             finally:
                 self._forget(member)
             raise
-        self._tell_created(member)
+        member.tell_created()
+        self._tell_others()
         return member
 
-    def _tell_created(self, member: Member) -> None:
-        proxy = member.proxy
-        self.log.info(
-            "{name}: created, on {listen} for {backend}",
-            name=member.name,
-            listen=member.listen,
-            backend=proxy.backend.text,
-        )
-        proxy.event(
-            "created",
-            None,
-            listen=member.listen,
-            backend=proxy.backend.text,
-            protocol=proxy.protocol.name,
-            enabled=member.enabled,
-        )
+    def _tell_others(self) -> None:
+        for member in self:
+            member.proxy.others_changed()
 
     async def remove(self, name: str) -> None:
         """Away with a proxy: its port is free and its links have ended when this returns.
@@ -310,8 +298,23 @@ class Proxies(Service):
             await member.move(listen, backend, enabled)
         else:
             await member.adjust(backend, enabled)
+        self._tell_others()
         await member.proxy.settled()
         return member
+
+    async def set_backend(self, name: str, backend: Backend, *, cut: bool) -> None:
+        """Connect new links of a proxy elsewhere; with `cut`, end those that stand.
+
+        :raises NoProxy: there is none of this name.
+        :raises ConfigError: it cannot connect there; the proxy is as it was.
+        """
+        await self._in_turn(partial(self._set_backend, name, backend, cut))
+
+    async def _set_backend(self, name: str, backend: Backend, cut: bool) -> None:
+        member = self.get(name)
+        member.proxy.set_backend(backend, cut=cut)
+        self._tell_others()
+        await member.proxy.settled()
 
     async def replace(
         self, definition: Definition, *, unless: Callable[[Member], bool] | None = None
@@ -362,6 +365,8 @@ class Proxies(Service):
             try:
                 await waiting
             except Exception as error:
+                if errors:
+                    self.log.failure("this, too, has gone wrong at the reset: {why}", why=error)
                 errors.append(error)
         if errors:
             raise errors[0]

@@ -16,6 +16,8 @@ PROTOCOLS = "/protocols"
 TOXICS = "/toxics"
 HEALTH = "/health"
 METRICS = "/metrics"
+VERSION = "/version"
+OPENAPI = "/openapi.json"
 
 Answer = TypeVar("Answer")
 
@@ -32,13 +34,13 @@ def get_proxy(name: str) -> Call[Fields]:
 
 def create_proxy(name: str, backend: str, listen: str, fields: Mapping[str, object]) -> Call[Fields]:
     """One more proxy, as it is then."""
-    return _send("POST", PROXIES, {**fields, "name": name, "upstream": backend, "listen": listen})
+    return _send("POST", _strictly(PROXIES), {**fields, "name": name, "upstream": backend, "listen": listen})
 
 
 def change_proxy(name: str, fields: Mapping[str, object]) -> Call[Fields]:
     """The same proxy elsewhere, or for another backend, enabled or not."""
     said = {{"backend": "upstream"}.get(field, field): value for field, value in fields.items()}
-    return _send("PATCH", _path(name), said)
+    return _send("PATCH", _strictly(_path(name)), said)
 
 
 def remove_proxy(name: str) -> Call[None]:
@@ -48,7 +50,8 @@ def remove_proxy(name: str) -> Call[None]:
 
 def populate(proxies: Sequence[Mapping[str, object]]) -> Call[list[Fields]]:
     """Several proxies; those that are just so stay."""
-    return Call("POST", POPULATE, lambda said: list(said["proxies"]), json.dumps(list(proxies)).encode())
+    body = json.dumps(list(proxies)).encode()
+    return Call("POST", _strictly(POPULATE), lambda said: list(said["proxies"]), body)
 
 
 def list_protocols() -> Call[dict[str, Fields]]:
@@ -66,9 +69,31 @@ def get_health() -> Call[Fields]:
     return Call("GET", HEALTH, dict)
 
 
+def get_version() -> Call[Fields]:
+    """Which version it is, and which one of Toxiproxy it does as."""
+    return Call("GET", VERSION, dict)
+
+
+def get_metrics() -> Call[str]:
+    """What is measured."""
+    return Call("GET", METRICS, str, is_text=True)
+
+
+def get_openapi() -> Call[Fields]:
+    """The description of the API."""
+    return Call("GET", OPENAPI, dict)
+
+
 def below(name: str, call: Call[Answer]) -> Call[Answer]:
     """What a call asks of the main proxy, asked of this one."""
-    return replace(call, path=f"{_path(name)}{call.path}")
+    path = f"{_path(name)}{call.path}"
+    is_toxiproxys = call.path == TOXICS or call.path.startswith(f"{TOXICS}/")
+    return replace(call, path=_strictly(path) if is_toxiproxys and call.body else path)
+
+
+def _strictly(path: str) -> str:
+    """On the paths that are Toxiproxy's, too, a field that there is not is an error."""
+    return f"{path}?strict=true"
 
 
 def _path(name: str) -> str:

@@ -4,6 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import random
+from typing import TypeGuard
+
+#: A seed that somebody gives has 64 bits: what writes it down, and reads it again, need know no longer ones.
+LOWEST, HIGHEST = -(2**63), 2**63 - 1
+
+#: What is said of one that is no such number.
+FORM = f"it must be a whole number from {LOWEST} to {HIGHEST}"
+
+
+def is_seed(value: object) -> TypeGuard[int]:
+    """Whether it is a whole number that can be one."""
+    return isinstance(value, int) and not isinstance(value, bool) and LOWEST <= value <= HIGHEST
 
 
 def new_seed() -> int:

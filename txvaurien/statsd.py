@@ -123,7 +123,12 @@ class Lines:
             family.name.removeprefix("vaurien_").removesuffix("_seconds"),
             *others,
         ]
-        return ".".join(_SPECIAL.sub("_", part) or "_" for part in parts)
+        return ".".join(_SPECIAL.sub(_safe, part) or "_" for part in parts)
+
+
+def _safe(character: re.Match[str]) -> str:
+    """``_``; beyond ASCII its bytes in UTF-8, ``_c3_a9``, so that names of other alphabets stay apart."""
+    return "_" if character[0].isascii() else "".join(f"_{byte:02x}" for byte in character[0].encode())
 
 
 def _times(name: str, now: Spread, before: Spread) -> Iterator[bytes]:

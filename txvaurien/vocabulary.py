@@ -89,6 +89,8 @@ class Call(Generic[Answer]):
     body: bytes = b""
     #: Seconds that the server may take longer than it otherwise may, because it was asked to wait.
     patience: float = 0.0
+    #: Whether a good answer is a text, and no JSON.
+    is_text: bool = False
 
     def answer(self, status: int, body: bytes, server: str) -> Answer:
         """What the answer says.
@@ -97,8 +99,11 @@ class Call(Generic[Answer]):
         :raises VaurienError: the answer is a refusal, or not one of a control server.
         """
         try:
+            good = 200 <= status < 300
+            if good and self.is_text:
+                return self.read(body.decode())
             said: Any = json.loads(body) if body else {}
-            if 200 <= status < 300:
+            if good:
                 return self.read(said)
             problems = said["errors"]
             reasons = [_reason(problem) for problem in problems]
@@ -205,6 +210,11 @@ def change_rule(name: str, fields: Mapping[str, object]) -> Call[None]:
 def remove_rule(name: str) -> Call[None]:
     """A rule less."""
     return Call("DELETE", _path(RULES, name), _nothing)
+
+
+def clear_rules() -> Call[int]:
+    """No rules any more; how many there were."""
+    return Call("DELETE", RULES, lambda said: int(said["removed"]))
 
 
 def add_toxic(type_: str, fields: Mapping[str, object]) -> Call[str]:

@@ -12,7 +12,8 @@ from klein.resource import KleinResource
 from twisted.web.iweb import IRequest
 
 from txvaurien.actions import ACTIONS, Action
-from txvaurien.control.app import OK, body_of, new_app, not_found, say, short_form
+from txvaurien.control.answers import not_found, short_form
+from txvaurien.control.app import OK, body_of, new_app, say
 from txvaurien.faults import FaultReader, describe_action
 from txvaurien.options import unknown
 from txvaurien.proxy import Proxy

@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from twisted.web.iweb import IRequest
 
 from txvaurien.errors import ConfigError
+from txvaurien.planreader import ConfigErrors
 
 JSON_HEADERS = {
     b"content-type": b"application/json",
@@ -38,6 +40,12 @@ class Problem:
         :param name: the field, where the error knows of none.
         """
         return cls("body", error.where or name, str(error.at("")))
+
+    @classmethod
+    def all_of(cls, error: ConfigError) -> list[Problem]:
+        """One, or all where several things are wrong."""
+        errors = error.errors if isinstance(error, ConfigErrors) else (error,)
+        return [cls.of(each) for each in errors]
 
 
 class Refused(Exception):
@@ -75,6 +83,29 @@ class Refused(Exception):
         request.setResponseCode(self.status)
         _set_headers(request, self.headers.items())
         return answer_with(request, self.body)
+
+
+def not_found(name: str, why: ConfigError | str) -> Refused:
+    """404: there is nothing of this name."""
+    words = str(why.at("")) if isinstance(why, ConfigError) else why
+    return Refused.because(404, "path", name, words)
+
+
+def short_form(said: Mapping[str, Any], name: str, example: str) -> str:
+    """The text of a fault that was sent in the short form.
+
+    :param example: a text that would do.
+    :raises Refused: 400; it is no text, or there is more.
+    """
+    problems = [
+        Problem("body", each, f"this cannot be said beside {name!r}") for each in said if each != name
+    ]
+    if problems:
+        raise Refused(400, problems)
+    words = said.get(name)
+    if not isinstance(words, str) or not words.strip():
+        raise Refused.because(400, "body", name, f'it must be a text such as "{example}"')
+    return words
 
 
 def encode(said: object) -> bytes:

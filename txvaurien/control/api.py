@@ -72,7 +72,7 @@ class ControlApi:
         from txvaurien.control.proxy import ProxyApi
 
         request.postpath.insert(0, request.prepath.pop())
-        return ProxyApi(self._proxies.main).resource()
+        return ProxyApi(self._proxies, self._proxies.main).resource()
 
     @app.route("/populate", branch=True)
     @app.route("/proxies", branch=True)
@@ -94,7 +94,7 @@ class ControlApi:
         name = request.prepath[-1].decode()
         if is_toxiproxys(request):
             return mounted(request, OneProxyApi(self._proxies, name).resource())
-        return mounted(request, ProxyApi(self._proxies.get(name)).resource())
+        return mounted(request, ProxyApi(self._proxies, self._proxies.get(name)).resource())
 
     @app.route("/toxics", branch=True)
     def toxics(self, request: Any) -> bytes | KleinResource:

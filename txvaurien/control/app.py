@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from txvaurien.control.answers import Problem, Refused, answer_with, encode
+from txvaurien.control.answers import Problem, Refused, answer_with, encode, not_found
 from txvaurien.control.bodies import read_object
 from txvaurien.errors import ConfigError, ListenError
 from txvaurien.options import Declared, build, options_of
@@ -71,15 +71,18 @@ def body_of(request: IRequest, *, empty: bool = True) -> dict[str, Any]:
     return read_object(raw) if raw or not empty else {}
 
 
-def query_of(request: IRequest, declared: type[QueryT]) -> QueryT:
+def query_of(request: IRequest, declared: type[QueryT], *, known_only: bool = True) -> QueryT:
     """What stands behind the ``?``, as the options that `declared` has.
 
+    :param known_only: whether anything else there is an error.
     :raises Refused: 400; there is no such option, it stands twice, or its value will not do.
     """
     arguments: Mapping[bytes, list[bytes]] = getattr(request, "args", None) or {}
     said: dict[str, object] = {}
     for raw, values in arguments.items():
         name = _text(raw)
+        if not known_only and name not in declared.__struct_fields__:
+            continue
         if len(values) > 1:
             raise Refused.because(400, "querystring", name, "it stands twice")
         said[name] = _said_of(declared, name, _text(values[0]))
@@ -104,29 +107,6 @@ def mounted(request: Any, resource: KleinResource) -> KleinResource:
     return resource
 
 
-def not_found(name: str, why: ConfigError | str) -> Refused:
-    """404: there is nothing of this name."""
-    words = str(why.at("")) if isinstance(why, ConfigError) else why
-    return Refused.because(404, "path", name, words)
-
-
-def short_form(said: dict[str, Any], name: str, example: str) -> str:
-    """The text of a fault that was sent in the short form.
-
-    :param example: a text that would do.
-    :raises Refused: 400; it is no text, or there is more.
-    """
-    problems = [
-        Problem("body", each, f"this cannot be said beside {name!r}") for each in said if each != name
-    ]
-    if problems:
-        raise Refused(400, problems)
-    words = said.get(name)
-    if not isinstance(words, str) or not words.strip():
-        raise Refused.because(400, "body", name, f'it must be a text such as "{example}"')
-    return words
-
-
 def _refused(self: object, request: IRequest, failure: Failure) -> Refused:
     """A request that cannot be done."""
     refused = failure.value
@@ -149,7 +129,7 @@ def _wrong(self: object, request: IRequest, failure: Failure) -> Refused:
     """Something in the body cannot be."""
     error = failure.value
     assert isinstance(error, ConfigError)
-    return Refused(400, [Problem.of(error)])
+    return Refused(400, Problem.all_of(error))
 
 
 def _no_port(self: object, request: IRequest, failure: Failure) -> Refused:

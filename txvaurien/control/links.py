@@ -13,7 +13,8 @@ from klein.resource import KleinResource
 from msgspec import Meta
 from twisted.web.iweb import IRequest
 
-from txvaurien.control.app import new_app, not_found, query_of, say
+from txvaurien.control.answers import not_found
+from txvaurien.control.app import new_app, query_of, say
 from txvaurien.model import Then
 from txvaurien.options import Declared
 from txvaurien.proxy import Proxy

@@ -31,7 +31,7 @@ from txvaurien.control.actions import ActionsApi
 from txvaurien.control.answers import Problem, Refused
 from txvaurien.control.app import OK, body_of, mounted, new_app, query_of, say
 from txvaurien.control.links import LinksApi
-from txvaurien.control.plans import PlanReader, describe_mix
+from txvaurien.control.plans import describe_mix
 from txvaurien.control.rules import RulesApi
 from txvaurien.control.scenario import ScenarioApi
 from txvaurien.control.toxics import ToxicsApi
@@ -40,6 +40,8 @@ from txvaurien.faults import describe_plan
 from txvaurien.member import Member
 from txvaurien.options import Declared
 from txvaurien.passed import note_passed, passed_of
+from txvaurien.planreader import PlanReader
+from txvaurien.proxies import Proxies
 
 _BACKEND_FIELDS = ("backend", "cut")
 
@@ -59,7 +61,8 @@ class ProxyApi:
     app = new_app()
     log = Logger()
 
-    def __init__(self, member: Member) -> None:
+    def __init__(self, proxies: Proxies, member: Member) -> None:
+        self._proxies = proxies
         self._member = member
         self._proxy = member.proxy
         self._reader = PlanReader(member.reader)
@@ -101,8 +104,8 @@ class ProxyApi:
         check_asked(address, "backend")
         backend = parse_backend(address, "backend")
         await backend.look_up(self._proxy.reactor, "backend")
-        self._proxy.set_backend(backend, cut=cut)
-        await self._proxy.settled()
+        # It waits for its turn: the proxy may be about to move, or to be removed.
+        await self._proxies.set_backend(self._member.name, backend, cut=cut)
         self.log.info("backend {backend!r}", backend=address)
         return say(request, OK)
 

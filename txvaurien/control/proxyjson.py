@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from txvaurien.addresses import Backend, Listen, parse_backend, parse_listen
+from txvaurien.addresses import HOST_PORT, Backend, Listen, parse_backend, parse_listen
 from txvaurien.allowed import check_asked
 from txvaurien.control.answers import Problem
 from txvaurien.definition import Definition
 from txvaurien.definitionreader import DefinitionReader
+from txvaurien.endpoints import numeric
 from txvaurien.errors import ConfigError
 from txvaurien.faults import describe_plan
 from txvaurien.limits import Limits
@@ -20,8 +20,6 @@ from txvaurien.proxies import NoProxy, Proxies
 from txvaurien.proxy import Proxy
 
 AddressT = TypeVar("AddressT", Listen, Backend)
-
-_HOST_PORT = re.compile(r"(?:\[[^\]]*\]|[^:\[\]/=\s]*):\d+", re.ASCII)
 
 _LIMITS = frozenset(option.attribute for option in options_of(Limits))
 
@@ -121,30 +119,39 @@ def stays(member: Member, said: Mapping[str, Any], definition: Definition) -> bo
     return all(same[field] for field in given & same.keys())
 
 
-def read_definition(reader: DefinitionReader, said: Mapping[str, Any], where: str = "") -> Definition:
+def read_definition(
+    reader: DefinitionReader, said: Mapping[str, Any], where: str = "", *, strict: bool = False
+) -> Definition:
     """A definition as Toxiproxy takes it; where it listens can only be host:port.
 
+    :param strict: an unknown field is an error.
     :raises ConfigError: it cannot be.
     """
     prefix = f"{where}: " if where else ""
     _check_form(said.get("listen"), f"{prefix}listen")
     if isinstance(said.get("upstream"), str):
         check_asked(said["upstream"], f"{prefix}upstream")
-    definition = reader.read(said, where=where, known_only=False)
+    definition = reader.read(said, where=where, known_only=False, strict=strict)
     _check_listen(definition.listen, f"{prefix}listen")
     return definition
 
 
 def _check_form(text: object, where: str) -> None:
     """:raises ConfigError: an endpoint string; nobody has files made or read over HTTP."""
-    if isinstance(text, str) and text and not _HOST_PORT.fullmatch(text.strip()):
+    if isinstance(text, str) and text and not HOST_PORT.fullmatch(text.strip()):
         raise _not_host_port(text, where)
 
 
 def _check_listen(listen: Listen, where: str) -> None:
-    """:raises ConfigError: an endpoint string, which may look like host:port (``tcp:8000``)."""
+    """:raises ConfigError: an endpoint string, which may look like host:port (``tcp:8000``), or a name.
+
+    A name would be looked up by the kernel's binding of it, for which everything else would wait.
+    """
     if not listen.host:
         raise _not_host_port(listen.text, where)
+    if numeric(listen.host) is None:
+        what = f"{listen.text!r} has a name, which is not looked up over HTTP"
+        raise ConfigError(where, what, "give a numeric address of this machine, or localhost")
 
 
 def _not_host_port(text: str, where: str) -> ConfigError:

@@ -12,8 +12,8 @@ from typing import Any
 from klein.resource import KleinResource
 from twisted.web.iweb import IRequest
 
-from txvaurien.control.answers import Refused
-from txvaurien.control.app import OK, body_of, new_app, not_found, say, short_form
+from txvaurien.control.answers import Refused, not_found, short_form
+from txvaurien.control.app import OK, body_of, new_app, say
 from txvaurien.faults import FaultReader
 from txvaurien.player import Player
 from txvaurien.playing import Playing

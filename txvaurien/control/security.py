@@ -94,6 +94,7 @@ class Guard:
             _check_type(request)
         except Refused as refused:
             return refused.answer(request)
+        _drop_last_slash(request)
         answer: int | bytes = self._guarded.render(request)
         return answer
 
@@ -157,6 +158,13 @@ def _check_path(request: Request) -> None:
         b"/".join(request.postpath or []).decode("utf-8")
     except UnicodeDecodeError:
         raise Refused.because(400, "path", "", "the path is not UTF-8") from None
+
+
+def _drop_last_slash(request: Request) -> None:
+    """``/proxies/redis/`` is ``/proxies/redis``; Klein would look for an empty name below it."""
+    path = request.postpath or []
+    if len(path) > 1 and not path[-1]:
+        path.pop()
 
 
 def _check_type(request: Request) -> None:

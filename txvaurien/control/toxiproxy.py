@@ -11,23 +11,25 @@ are), ``limits`` and ``main``.
 - ``GET /version``.
 
 Errors are ``{"error": "proxy not found", "status": 404, "errors": [...]}``. An unknown field passes, with
-a warning in the log.
+a warning in the log; with ``?strict=true`` it is refused by name.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 from klein.resource import KleinResource
+from msgspec import Meta
 from twisted.logger import Logger
 from twisted.web.iweb import IRequest
 
 from txvaurien import __version__
 from txvaurien.control.answers import Problem, Refused
-from txvaurien.control.app import mounted, new_app, say
+from txvaurien.control.app import mounted, new_app, query_of, say
 from txvaurien.control.bodies import read_list, read_object
+from txvaurien.control.faultedits import NoToxic, ToxicExists, Toxics
 from txvaurien.control.proxyjson import (
     backend_of,
     describe_proxy,
@@ -37,7 +39,6 @@ from txvaurien.control.proxyjson import (
     read_definition,
     stays,
 )
-from txvaurien.control.toxics import NoToxic, ToxicExists, Toxics
 from txvaurien.definition import Definition
 from txvaurien.definitionreader import (
     ALL_FIELDS,
@@ -48,6 +49,7 @@ from txvaurien.definitionreader import (
 )
 from txvaurien.errors import ConfigError, ListenError
 from txvaurien.member import Member
+from txvaurien.options import Declared
 from txvaurien.proxies import NoProxy, Proxies, ProxyExists
 
 #: What its clients are told: the version of Toxiproxy that this does as.
@@ -88,6 +90,16 @@ def _text(refused: Refused, error: BaseException) -> str:
     return f"bad request body: {said}" if refused.status == 400 else said
 
 
+class Strictness(Declared, frozen=True, kw_only=True):
+    """How what is unknown is taken."""
+
+    name: ClassVar[str] = "query"
+
+    strict: Annotated[
+        bool, Meta(description="refuse fields that there are not, which pass otherwise, as in Toxiproxy")
+    ] = False
+
+
 class ToxiproxyApi:
     """The resource of what concerns no single proxy: ``/proxies``, ``/populate`` and ``/version``."""
 
@@ -114,7 +126,9 @@ class ToxiproxyApi:
     @app.route("/proxies", methods=["POST"])
     async def create(self, request: IRequest) -> bytes:
         """One more proxy, with its toxics; where something is wrong there is nothing."""
-        member = await self._proxies.add(read_definition(self._reader, read_object(_body(request))))
+        said = read_object(_body(request))
+        definition = read_definition(self._reader, said, strict=_is_strict(request))
+        member = await self._proxies.add(definition)
         return say(request, await self._describe(member), 201)
 
     @app.route("/populate", methods=["POST"])
@@ -124,10 +138,10 @@ class ToxiproxyApi:
         Nothing is done where one of them cannot be. A port that is taken shows only when those
         before it are done; these are told of, and stay.
         """
-        parts = read_list(_body(request))
+        parts, strict = read_list(_body(request)), _is_strict(request)
         done: list[Member] = []
         try:
-            for said, definition in self._read_all(parts):
+            for said, definition in self._read_all(parts, strict):
                 done.append(await self._put(said, definition))
         except (ConfigError, ListenError) as error:
             status = 409 if isinstance(error, ListenError) else 400
@@ -138,13 +152,13 @@ class ToxiproxyApi:
     async def _all_of(self, members: Sequence[Member]) -> dict[str, Any]:
         return {"proxies": [await self._describe(member) for member in members]}
 
-    def _read_all(self, parts: Sequence[Any]) -> list[tuple[dict[str, Any], Definition]]:
+    def _read_all(self, parts: Sequence[Any], strict: bool) -> list[tuple[dict[str, Any], Definition]]:
         found: dict[str, tuple[dict[str, Any], Definition]] = {}
         for number, said in enumerate(parts):
             where = f"[{number}]"
             if not isinstance(said, dict):
                 raise ConfigError(where, "it is not a proxy", "send a list of objects")
-            definition = read_definition(self._reader, said, where)
+            definition = read_definition(self._reader, said, where, strict=strict)
             if definition.name in found:
                 what = f"there are two proxies called {definition.name!r}"
                 raise ConfigError(f"{where}: name", what, "each has a name of its own")
@@ -183,18 +197,25 @@ class OneProxyApi:
     @app.route("/", methods=["PATCH", "POST"])
     async def change(self, request: IRequest) -> bytes:
         """Change where it listens and connects to, and whether it is enabled: what differs, and no more."""
-        said = known_of(read_object(_body(request)), ALL_FIELDS, "a proxy")
+        said = known_of(read_object(_body(request)), ALL_FIELDS, "a proxy", strict=_is_strict(request))
         now = await describe_proxy(self._proxies.get(self._name), self._proxies)
         problems = fixed_problems(now, said)
         if problems:
             raise Refused(400, problems)
         if said.get("toxics", now["toxics"]) != now["toxics"]:
             self.log.info("{name}: its toxics are not changed so, but below /toxics", name=self._name)
-        # What differs is seen when it is its turn: another change may be under way.
-        member = await self._proxies.change(
-            self._name, listen=listen_of(said, now), backend=backend_of(said, now), enabled=enabled_of(said)
-        )
+        member = await self._change(said, now)
         return say(request, await describe_proxy(member, self._proxies))
+
+    async def _change(self, said: Mapping[str, Any], now: Mapping[str, Any]) -> Member:
+        # What differs is seen when it is its turn: another change may be under way.
+        listen, backend, enabled = listen_of(said, now), backend_of(said, now), enabled_of(said)
+        try:
+            return await self._proxies.change(self._name, listen=listen, backend=backend, enabled=enabled)
+        except ConfigError as error:
+            if error.where != "backend":
+                raise
+            raise error.at("upstream") from error
 
     @app.route("/", methods=["DELETE"])
     async def remove(self, request: IRequest) -> bytes:
@@ -230,7 +251,8 @@ class ToxicsOfProxy:
     async def add(self, request: IRequest) -> bytes:
         """One more toxic."""
         said = read_object(_body(request))
-        fields = said if "toxic" in said else tolerant_toxic(said, self._types)
+        strict = _is_strict(request)
+        fields = said if "toxic" in said else tolerant_toxic(said, self._types, strict=strict)
         return say(request, await self._toxics.add(fields))
 
     @app.route("/<name>", methods=["GET"])
@@ -243,7 +265,7 @@ class ToxicsOfProxy:
         """The same toxic with other attributes, or for another share of links."""
         old = self._toxics.find(name)
         said = read_object(_body(request))
-        fields = tolerant_toxic({**said, "type": old["type"]}, self._types)
+        fields = tolerant_toxic({**said, "type": old["type"]}, self._types, strict=_is_strict(request))
         fields["type"] = said.get("type") or old["type"]
         return say(request, await self._toxics.change(name, fields))
 
@@ -260,6 +282,11 @@ def is_toxiproxys(request: Any) -> bool:
     :param request: its `postpath` is what comes behind the name.
     """
     return request.postpath[:1] in ([], [b""], [b"toxics"])
+
+
+def _is_strict(request: IRequest) -> bool:
+    """:raises Refused: 400; what is said of that is neither true nor false."""
+    return query_of(request, Strictness, known_only=False).strict
 
 
 def _body(request: IRequest) -> bytes:

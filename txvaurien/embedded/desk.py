@@ -14,7 +14,7 @@ from txvaurien import vocabulary
 from txvaurien.actions import ACTIONS, Action
 from txvaurien.addresses import Backend, Listen, parse_backend
 from txvaurien.control.answers import Problem, Refused
-from txvaurien.control.plans import PlanReader, describe_mix
+from txvaurien.control.plans import describe_mix
 from txvaurien.embedded.asked import Asked, Handlers, Said, no_such, read_words
 from txvaurien.embedded.ruledesk import RuleDesk, ToxicDesk
 from txvaurien.embedded.witness import PASSED
@@ -23,6 +23,7 @@ from txvaurien.errors import ConfigError, ListenError
 from txvaurien.faults import describe_action, describe_plan
 from txvaurien.model import Then
 from txvaurien.passed import passed_of
+from txvaurien.planreader import PlanReader
 from txvaurien.reports import describe_link
 from txvaurien.rulefields import read_fields
 from txvaurien.rules import Rule
@@ -93,7 +94,7 @@ class Desk:
             said = await handler(Asked(unquote("/".join(name)), dict(parse_qsl(query)), body))
             await self._proxy.settled()
         except ConfigError as error:
-            raise Refused(400, [Problem.of(error)]) from error
+            raise Refused(400, Problem.all_of(error)) from error
         except ListenError as error:
             raise Refused.because(409, "server", "", str(error)) from error
         return said

@@ -40,6 +40,12 @@ NASTY = (
     "at 0: include /tmp/nastyNUMBER",
     "ssl:a.example:443:certKey=/tmp/nastyNUMBER:privateKey=/tmp/nastyNUMBER",
     "unix:/tmp/nastyNUMBER:lockfile=1",
+    # Without names, and with a name that does not look like one.
+    "tls:a.example:443:30:127.0.0.1:/tmp/nastyNUMBER",
+    "ssl:a.example:443:/tmp/nastyNUMBER:/tmp/nastyNUMBER",
+    "tls:a.example:443:trustRoots\\=/tmp/nastyNUMBER",
+    "tls:a.example:443:certi\\ficate=/tmp/nastyNUMBER",
+    "tls:a.example:443::/tmp/nastyNUMBER",
 )
 
 

@@ -91,6 +91,40 @@ class AsyncTests(ServerCase):
         health = await client.health()
         self.assertEqual((health["status"], health["version"], health["proxies"]), ("ok", __version__, 0))
 
+    async def test_texts(self) -> None:
+        """What a server says of itself: its version, its metrics as a text, its API."""
+        client = AsyncClient(port=self.port)
+        blocking = Client(port=self.port)
+        version, metrics, openapi = await deferToThread(
+            lambda: (blocking.version(), blocking.metrics(), blocking.openapi())
+        )
+        self.assertEqual(version, await client.version())
+        self.assertEqual(version["txvaurien"], __version__)
+        self.assertIn("# TYPE vaurien_info gauge\n", metrics)
+        self.assertIn("# TYPE vaurien_info gauge\n", await client.metrics())
+        self.assertEqual(openapi["openapi"], "3.1.0")
+        self.assertEqual(openapi, await client.openapi())
+
+    async def test_mistyped(self) -> None:
+        """A field that there is not is refused, though Toxiproxy's paths let it pass for others."""
+        client = AsyncClient(port=self.port)
+        with self.assertRaisesRegex(VaurienError, "colour"):
+            await client.create("a", self.backend, colour="red")
+        with self.assertRaisesRegex(VaurienError, "colour"):
+            await client.populate([{"name": "a", "upstream": self.backend, "colour": "red"}])
+        self.assertEqual(len(self.proxies), 0)
+        proxy = await client.create("a", self.backend)
+        with self.assertRaisesRegex(VaurienError, "latncy"):
+            await proxy.add_toxic("latency", latncy=1)
+        toxic = await proxy.add_toxic("latency", latency=1)
+        with self.assertRaisesRegex(VaurienError, "latncy"):
+            await toxic.change(latncy=1)
+        with self.assertRaisesRegex(VaurienError, "colour"):
+            await proxy.change(colour="red")
+        # Below other paths of a proxy nothing is said of it.
+        await proxy.add_rule("delay", position=0, sleep=1)
+        self.assertEqual(await proxy.clear_rules(), 1)
+
     async def test_populate(self) -> None:
         """Those that are just so stay, others are replaced."""
         client = AsyncClient(port=self.port)
@@ -127,6 +161,8 @@ class BlockingTests(ServerCase):
         self.assertEqual(client.proxies(), [])
         with client.create("a", self.backend, enabled=False) as proxy:
             self.assertFalse(proxy.describe()["enabled"])
+            proxy.add_rule("delay", sleep=1)
+            self.assertEqual(proxy.clear_rules(), 1)
             proxy.enable()
             self.assertTrue(proxy.describe()["enabled"])
             proxy.disable()

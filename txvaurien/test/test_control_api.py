@@ -72,7 +72,7 @@ class OtherPathsTests(ControlCase):
 
     def test_unknown_paths(self) -> None:
         """A path that does not exist is answered with those that do."""
-        for path in ("/", "/behaviour", "/behavior/", "/behavior/x", "/%00", "/%f0%9f%90%92"):
+        for path in ("/", "/behaviour", "/behavior//", "/behavior/x", "/%00", "/%f0%9f%90%92"):
             answer = self.client.ask("GET", path)
             self.assertEqual(answer.status, 404, path)
             location, _, description = answer.problem

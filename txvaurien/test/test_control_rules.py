@@ -111,6 +111,18 @@ class RulesTests(FaultCase):
         self.assertEqual(problem[:2], ("path", "hang-1"))
         self.assertEqual(problem[2], "there is no rule 'hang-1'; the rules are: none")
 
+    def test_clear(self) -> None:
+        """All are gone, with what they held, and nothing else."""
+        self.ask("POST", "/toxics", {"type": "latency"})
+        for name in "ab":
+            self.ask("POST", "/rules", {"behavior": "hang", "name": name}, 201)
+        client, backend = self.memory.pair()
+        client.says(b"GET a\n")
+        self.assertEqual(self.ask("DELETE", "/rules"), {"status": "ok", "removed": 2})
+        self.assertEqual(backend.received, b"GET a\n")
+        self.assertEqual((self.names(), len(self.proxy.plan.toxics)), ([], 1))
+        self.assertEqual(self.ask("DELETE", "/proxies/proxy/rules"), {"status": "ok", "removed": 0})
+
     def test_names_in_paths(self) -> None:
         """A name may have any characters that a path can carry."""
         self.proxy.add_rule(Rule(Delay(), name="my rule ✓"))

@@ -160,6 +160,39 @@ class ProxyCommandTests(TestCase):
             self.assertIn("`vaurienctl list`", await self.fails(command, "x"))
         self.assertIn("give --listen or --backend", await self.fails("update", "a"))
 
+    async def test_populate(self) -> None:
+        """The proxies of a file are there, and where they listen is shown."""
+        path = self.file(json.dumps([{"name": "a", "upstream": self.backend}]))
+        said = await self.said("populate", path)
+        self.assertEqual(said.split(), ["a", self.proxies.get("a").listen, self.backend])
+        self.assertEqual(await self.said("populate", path), said)
+        for text, why in (("{}", "write a list"), ("[", "it must hold a list of proxies as JSON")):
+            self.assertIn(why, await self.fails("populate", self.file(text)))
+        self.assertIn("No such file", await self.fails("populate", f"{path}x"))
+        wrong = self.file(json.dumps([{"name": "b", "upstream": self.backend, "colour": 1}]))
+        self.assertIn("colour", await self.fails("populate", wrong))
+        self.assertEqual(await self.said("populate", self.file("[]")), "There is nothing to do")
+
+    async def test_offers(self) -> None:
+        """What the server has to offer, and how it is, for people and for scripts."""
+        self.assertRegex(await self.said("health"), r"^ok: txvaurien \S+, 0 proxies, up \d+ s$")
+        self.assertEqual(json.loads(await self.said("health", "--json"))["status"], "ok")
+        said = await self.said("toxic", "types")
+        self.assertRegex(said, r"(?m)^latency: \w")
+        self.assertRegex(said, r"(?m)^  latency=0 +\w")
+        self.assertEqual(
+            sorted(json.loads(await self.said("toxic", "types", "--json"))), ["bandwidth", "latency"]
+        )
+        self.assertRegex(await self.said("protocols"), r"(?m)^tcp: \w")
+        self.assertEqual(list(json.loads(await self.said("protocols", "--json"))), ["tcp"])
+
+    async def test_rule_clear(self) -> None:
+        """`rule clear` removes all rules of a proxy."""
+        await self.create("a", "--rule", "delay sleep=2", "--rule", "delay sleep=3")
+        self.assertEqual(await self.said("rule", "clear"), "2 rules removed")
+        self.assertEqual(self.proxies.get("a").proxy.plan.rules, ())
+        self.assertEqual(json.loads(await self.said("rule", "clear", "--json")), {"removed": 0})
+
     async def test_json(self) -> None:
         """--json prints what scripts read, before or after the command."""
         listen = await self.create("a")

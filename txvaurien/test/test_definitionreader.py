@@ -123,13 +123,24 @@ class WrongTests(ReaderCase):
             "plan.rules[0].behavior": {"plan": {"rules": [{"behavior": "eror"}]}},
             "plan.modes": {"plan": {"modes": []}},
             "plan": {"plan": []},
-            "seed": {"seed": 1.5},
+            "seed": {"seed": 2**63},
+            "plan.seed": {"plan": {"seed": -(2**63) - 1}},
+            "limits.idle_timeou": {"limits": {"idle_timeou": 5}},
             "timeout": {"timeout": 0},
             "upstrem": {"upstrem": "x"},
         }
         for place, fields in wrong.items():
             self.assertEqual(self.wrong(**fields).where, place)
             self.assertEqual(self.wrong("f.json: [1]", **fields).where, f"f.json: [1]: {place}")
+
+    def test_seed(self) -> None:
+        """A seed is a whole number of 64 bits."""
+        for seed in (-(2**63), 2**63 - 1):
+            self.assertEqual(self.read(seed=seed).plan.seed, seed)
+        for wrong in (1.5, True, "7", 2**63, -(2**63) - 1, int("9" * 3000)):
+            error = self.wrong(seed=wrong)
+            self.assertEqual(error.where, "seed")
+            self.assertLess(len(str(error)), 200)
 
     def test_unknown_field_is_refused(self) -> None:
         """An unknown field is refused, with those that there are and a guess."""

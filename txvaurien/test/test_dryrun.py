@@ -7,6 +7,7 @@ from pathlib import Path
 
 from txvaurien.behaviors.delay import Delay
 from txvaurien.dryrun import dry_run_text
+from txvaurien.errors import ConfigError
 from txvaurien.rules import Rule
 from txvaurien.test.test_config import ConfigCase
 
@@ -62,6 +63,13 @@ class DryRunTests(ConfigCase):
         first, control, journal, *_ = dry_run_text(settings).splitlines()
         self.assertTrue(first == "no proxy", first)
         self.assertEqual((control, journal), ("control on http://[::1]:8080/", "no journal file"))
+
+    def test_statsd(self) -> None:
+        """Where metrics are sent has a line; what is no address is refused, as at the start."""
+        settings = self.load("--statsd=localhost:8125", "--statsd-prefix=chaos")
+        self.assertIn("metrics to StatsD at localhost:8125, as chaos.*", dry_run_text(settings).splitlines())
+        error = self.assertRaises(ConfigError, self.load, "--statsd=localhost:0")
+        self.assertEqual(error.where, "--statsd")
 
     def test_words_can_be_used(self) -> None:
         """What stands behind the name of a rule is what --rule takes, with the same outcome."""

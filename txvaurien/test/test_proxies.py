@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Awaitable
-from typing import TypeVar
+from dataclasses import replace
+from io import BytesIO
+from typing import Any, TypeVar
 
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, ensureDeferred
 from twisted.internet.error import ConnectionRefusedError
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.test.requesthelper import DummyRequest
 
 from txvaurien.addresses import parse_backend
+from txvaurien.control.proxy import ProxyApi
 from txvaurien.errors import ConfigError, ListenError
 from txvaurien.journal import EVENTS, Journal
 from txvaurien.plan import Plan
@@ -135,6 +141,54 @@ class AddTests(Case):
             await self.add(name, enabled=False)
         await self.proxies.replace(self.define("a", enabled=False))
         self.assertEqual([member.name for member in self.proxies], ["c", "a", "b"])
+
+
+class CircleTests(Case):
+    """Proxies that would connect to themselves, by a name, which is looked up only when a client comes."""
+
+    async def test_itself(self) -> None:
+        """Its only link is refused, and no other one comes."""
+        port = free_port()
+        member = await self.add(listen=f"127.0.0.1:{port}", upstream=f"127.1:{port}")
+        self.assertEqual(await self.ask(port), b"")
+        self.assertEqual(member.proxy.stats.links, 1)
+        self.assertEqual(member.proxy.stats.failed, 1)
+
+    async def test_several(self) -> None:
+        """Nor does one that leads back through others, all of them named or not."""
+        for name in ("127.1", "127.0.0.1"):
+            ports = [free_port() for _ in range(3)]
+            for number, port in enumerate(ports):
+                host = "127.1" if number == 0 else name
+                await self.add(
+                    f"{name} {number}",
+                    listen=f"127.0.0.1:{port}",
+                    upstream=f"{host}:{ports[(number + 1) % 3]}",
+                )
+            for port in ports:
+                self.assertEqual(await self.ask(port), b"")
+            self.assertLessEqual(sum(member.proxy.stats.links for member in self.proxies), 6)
+            for member in self.proxies:
+                await self.proxies.remove(member.name)
+
+    async def test_a_way_that_ends(self) -> None:
+        """Another proxy of the process may be behind a name, if it leads elsewhere."""
+        last = await self.add("last")
+        first = await self.add("first", upstream=last.listen.replace("127.0.0.1", "127.1"))
+        self.assertEqual(await self.ask(first.listen), b"one:hello")
+
+    async def test_workers(self) -> None:
+        """Worker processes know where their proxy listens, and by what others it is reached."""
+        ports = [free_port() for _ in range(2)]
+        definition = self.define("fleet", listen=f"127.0.0.1:{ports[0]}", upstream=f"127.1:{ports[1]}")
+        fleet = await self.proxies.add(replace(definition, workers=2))
+        await self.add("other", listen=f"127.0.0.1:{ports[1]}", upstream=f"127.1:{ports[0]}")
+        self.assertEqual(await self.ask(ports[0]), b"")
+        self.assertLessEqual(fleet.proxy.stats.links, 2)
+        await self.proxies.remove("other")
+        await self.proxies.set_backend("fleet", parse_backend(f"127.1:{ports[0]}"), cut=True)
+        self.assertEqual(await self.ask(ports[0]), b"")
+        self.assertLessEqual(fleet.proxy.stats.links, 4)
 
 
 class RemoveTests(Case):
@@ -313,6 +367,39 @@ class ChangeTests(Case):
         await self.fails(ConfigError, proxies.change("proxy", listen=listen_at(1)))
 
 
+class SetBackendTests(Case):
+    """Another backend, in turn."""
+
+    async def test_removed_meanwhile(self) -> None:
+        """Of a proxy that is gone nothing can be set."""
+        member = await self.add()
+        removing = ensureDeferred(self.proxies.remove("redis"))
+        setting = ensureDeferred(self.proxies.set_backend("redis", parse_backend("127.0.0.1:1"), cut=False))
+        await removing
+        await self.fails(NoProxy, setting)
+        self.assertEqual(member.proxy.backend.port, self.backend)
+
+    async def test_beside_a_move_that_fails(self) -> None:
+        """What is set while a move is under way is not undone when that fails."""
+        member = await self.add()
+        move = self.proxies.change("redis", listen=listen_at(self.take_port()))
+        moving = ensureDeferred(self.fails(ListenError, move))
+        other = self.start_backend(b"two:")
+        await self.proxies.set_backend("redis", parse_backend(f"127.0.0.1:{other}"), cut=True)
+        await moving
+        self.assertEqual(await self.ask(member.listen), b"two:hello")
+
+    async def test_over_http(self) -> None:
+        """Who asks over HTTP waits for the turn as well: for a proxy that is gone by then it is refused."""
+        member = await self.add()
+        request: Any = DummyRequest([])
+        request.content = BytesIO(json.dumps({"backend": "127.0.0.1:1"}).encode())
+        removing = ensureDeferred(self.proxies.remove("redis"))
+        await self.fails(NoProxy, ProxyApi(self.proxies, member).set_backend(request))
+        await removing
+        self.assertEqual(member.proxy.backend.port, self.backend)
+
+
 class ReplaceTests(Case):
     """`Proxies.replace`."""
 
@@ -390,6 +477,16 @@ class ResetTests(Case):
         member = await self.add("b", enabled=False)
         await self.fails(ListenError, self.proxies.reset())
         self.assertTrue(member.enabled)
+
+    async def test_several_cannot_listen(self) -> None:
+        """The first error is told, and the log tells of the others."""
+        for name in "ab":
+            await self.add(name, listen=f"127.0.0.1:{self.take_port()}", enabled=False)
+        with capturedLogs() as events:
+            await self.fails(ListenError, self.proxies.reset())
+        [failure] = [event["log_failure"] for event in events if "log_failure" in event]
+        self.assertIsInstance(failure.value, ListenError)
+        self.assertEqual(len(self.flushLoggedErrors(ListenError)), 1)
 
     async def test_meanwhile_removed(self) -> None:
         """One that is removed meanwhile does not come back."""

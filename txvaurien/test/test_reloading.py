@@ -126,6 +126,31 @@ class SameTests(ReloadCase):
         self.assertEqual(self.names(), ["live", "one"])
 
 
+class EmptyTests(ReloadCase):
+    """A file that is just being written."""
+
+    def test_empty(self) -> None:
+        """A file that says nothing changes nothing, whatever the command line says; the log says so."""
+        for arguments in ((), ("--proxy=127.0.0.1:3", "--backend=127.0.0.1:9")):
+            self.start(*ONE, *TWO, arguments=arguments)
+            before = self.names()
+            for text in ("", "# a comment", "[]"):
+                told = self.reload(text)
+                self.assertEqual(len(told), 1)
+                self.assertIn("F: it is empty; write it again", told[0])
+                self.assertIn("nothing was changed", told[0])
+                self.assertEqual(self.names(), before)
+
+    def test_no_proxy_any_more(self) -> None:
+        """Nor does one that has lost its proxies, unless it says that this is meant."""
+        self.start(*ONE, *TWO)
+        told = self.reload("[vaurien]", "seed = 3")
+        self.assertIn("F: it describes no proxy any more; describe one", told[0])
+        self.assertEqual(self.names(), ["one", "two"])
+        self.reload("[vaurien]", "no-proxy = true")
+        self.assertEqual(self.names(), [])
+
+
 class AddedTests(ReloadCase):
     """What is new in the file, or no longer there."""
 

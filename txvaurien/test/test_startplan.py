@@ -54,6 +54,20 @@ class RuleTests(ConfigCase):
         self.assertEqual([(rule.name, rule.times) for rule in plan.rules], [("a", None), ("b", 1)])
         self.assertEqual(plan.rules[0].behavior, Delay(sleep=3.0))
 
+    def test_seed(self) -> None:
+        """A seed has 64 bits, with a sign or without, wherever it is given."""
+        self.assertEqual(self.load(f"--seed={-(2**63)}").plan.seed, -(2**63))
+        self.assertEqual(self.load(ini=("[vaurien]", f"seed = {2**63 - 1}")).plan.seed, 2**63 - 1)
+        error = self.assertRaises(ConfigError, self.load, f"--seed={2**63}")
+        self.assertEqual(
+            str(error),
+            f"--seed: '{2**63}' will not do; it must be a whole number from {-(2**63)} to {2**63 - 1}",
+        )
+        lines = ("[proxy:a]", "proxy = :1", "backend = localhost:2", f"seed = {'9' * 3000}")
+        error = self.assertRaises(ConfigError, self.load, ini=lines)
+        self.assertIn(":4: seed: '999", str(error))
+        self.assertLess(len(str(error)), 300)
+
     def test_defaults_of_the_behavior(self) -> None:
         """What was set for the behavior holds where the rule says nothing else."""
         plan = self.load("--behavior-delay-sleep=9", "--rule=delay", "--rule=delay sleep=1").plan

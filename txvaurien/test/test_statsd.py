@@ -151,6 +151,15 @@ class LineTests(SynchronousTestCase):
         info = [Collected(families.JOURNAL_RECORDS, [Sample((), 2)])]
         self.assertEqual(self.said(info), [b"a.b.journal_records:2|c"])
 
+    def test_names_beyond_ascii(self) -> None:
+        """Proxies whose names differ have series of their own."""
+        lines = Lines("")
+        names = ("é", "ü", "кэш", "кэж", "-")
+        collected = [Collected(families.LINKS, [Sample((name,), 1) for name in names])]
+        said = list(lines.lines(collected))
+        self.assertEqual(said[:2], [b"_c3_a9.links:1|c", b"_c3_bc.links:1|c"])
+        self.assertEqual(len(set(said)), len(names))
+
     def test_left_out(self) -> None:
         """Toxiproxy's names and what is only text are for Prometheus."""
         self.assertEqual(self.said(one(families.RECEIVED, 1, "a", "b", "c")), [])

@@ -507,6 +507,87 @@ class PopulateTests(ApiCase):
         self.assertEqual(list(await self.say("GET", "/proxies")), ["a"])
 
 
+class PlaceTests(ApiCase):
+    """The fields that errors name."""
+
+    async def test_upstream(self) -> None:
+        """A backend that will not do is called ``upstream``, in a change as at the start."""
+        made = await self.create()
+        for method, path, body in (
+            ("PATCH", "/proxies/redis", {"upstream": made["listen"]}),
+            ("PATCH", "/proxies/redis", {"upstream": self.url.removeprefix("http://")}),
+            ("POST", "/proxies", self.proxy("other", upstream=self.url.removeprefix("http://"))),
+        ):
+            said = await self.say(method, path, body, 400)
+            self.assertEqual(said["errors"][0]["name"], "upstream", body)
+
+    async def test_name_in_listen(self) -> None:
+        """Where it listens is an address, for a name would have to be looked up; localhost will do."""
+        made = await self.create(listen="LocalHost:0")
+        for method, path in (("POST", "/proxies"), ("PATCH", "/proxies/redis")):
+            for host in ("myhost.example", "127.1", "localhost.localdomain"):
+                body = {**self.proxy("redis"), "listen": f"{host}:0"}
+                await self.bad(method, path, body, "listen", "numeric address")
+        await self.say("PATCH", "/proxies/redis", {"listen": made["listen"]})
+
+    async def test_limits(self) -> None:
+        """A limit that there is not is named."""
+        said = await self.say("POST", "/proxies", self.proxy(limits={"idle_timeou": 5}), 400)
+        self.assertEqual(said["errors"][0]["name"], "limits.idle_timeou")
+        self.assertIn("did you mean 'idle_timeout'?", said["errors"][0]["description"])
+
+    async def test_seed(self) -> None:
+        """A seed has 64 bits."""
+        await self.create()
+        asked = (
+            ("POST", "/proxies", self.proxy("b", seed=2**63)),
+            ("PUT", "/proxies/redis/plan", {"seed": -(2**64)}),
+        )
+        for method, path, body in asked:
+            _, said, _ = await self.request(method, self.url + path, body, Content_Type="application/json")
+            self.assertEqual(said["errors"][0]["name"], "seed")
+            self.assertIn(f"to {2**63 - 1}", said["errors"][0]["description"])
+
+    async def test_slash(self) -> None:
+        """A path with a slash behind it is as without."""
+        await self.create()
+        for path in ("/proxies/redis", "/proxies/redis/toxics", "/proxies/redis/rules", "/proxies"):
+            self.assertEqual(await self.say("GET", f"{path}/"), await self.say("GET", path))
+        said = await self.say("GET", "/proxies/far/", status=404)
+        self.assertIn("there is no proxy 'far'", said["errors"][0]["description"])
+        said = await self.say("GET", "/proxies/redis/rulez", status=404)
+        self.assertIn("/proxies/redis/rules", said["errors"][0]["description"])
+
+
+class StrictTests(ApiCase):
+    """``?strict=true``, which our own clients say: what there is not is refused by name."""
+
+    async def test_strict(self) -> None:
+        """Of a proxy, its toxics and their attributes, on every path; what there is passes, null as well."""
+        await self.bad("POST", "/proxies?strict=true", self.proxy(colour="red"), "colour")
+        toxic = {"type": "latency", "attributes": {"latenzy": 5}}
+        await self.bad("POST", "/proxies?strict=true", self.proxy(toxics=[toxic]), "toxics[0].latenzy")
+        part = self.proxy(colour="red")
+        await self.bad("POST", "/populate?strict=true", [self.proxy("a"), part], "[1]: colour")
+        self.assertEqual(len(self.proxies), 0)
+        made = await self.say("POST", "/proxies?strict=true", self.proxy(seed=None), 201)
+        await self.say("PATCH", "/proxies/redis?strict=true", made)
+        await self.say("POST", "/populate?strict=true", [made], 201)
+        await self.bad("PATCH", "/proxies/redis?strict=true", {"colour": 5}, "colour")
+        path = "/proxies/redis/toxics"
+        await self.bad("POST", f"{path}?strict=true", toxic, "latenzy")
+        await self.bad("POST", f"{path}?strict=true", {"type": "latency", "latenzy": 5}, "latenzy")
+        await self.say("POST", f"{path}?strict=true", {"type": "latency", "attributes": {"latency": 5.0}})
+        await self.bad(
+            "PATCH", f"{path}/latency_downstream?strict=true", {"attributes": {"jiter": 5}}, "jiter"
+        )
+
+    async def test_other_queries(self) -> None:
+        """What else stands there passes, as in Toxiproxy; what strict is not is refused."""
+        await self.say("POST", "/proxies?strict=false&pretty=1", self.proxy(colour="red"), 201)
+        await self.bad("POST", "/proxies?strict=perhaps", self.proxy("other"), "true or false")
+
+
 class RestTests(ApiCase):
     """``/reset``, ``/version``."""
 

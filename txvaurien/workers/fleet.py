@@ -72,6 +72,8 @@ class FleetProxy(Proxy):
         self._memory = Memory.create()
         self._ledger = Ledger(self._memory)
         self._on_links: dict[str, Action] = {}
+        #: What the workers know of where they may connect to; None if nothing.
+        self._told: Said | None = None
         super().__init__(backend, protocol, plan, reactor=reactor, name=name, **options)
         self.actions = FleetActions(self)
         self._crew = Crew(reactor, workers, self._memory, self)
@@ -140,8 +142,17 @@ class FleetProxy(Proxy):
         super()._connect_to(backend)
         self._crew.tell(wire.SetBackend(backend.text, self._reach_of(backend)))
 
+    def others_changed(self) -> None:
+        """Tell the workers, if connections come back to the proxy on other ways than before."""
+        if self._told is not None and self._told != self._said_of(self.backend):
+            self._crew.tell(wire.SetBackend(self.backend.text, self._reach_of(self.backend)))
+
     def _reach_of(self, backend: Backend) -> Said | None:
-        return None if self.reach is None else self.reach.said(backend)
+        self._told = self._said_of(backend)
+        return self._told
+
+    def _said_of(self, backend: Backend) -> Said | None:
+        return None if self.reach is None else self.reach.said(backend, self)
 
     def kill(self, how: Then = Then.RESET, link: int | None = None) -> int:
         """End one link, or all, as `Proxy.kill` says, once it has `settled`.

@@ -156,6 +156,7 @@ def _of_a_proxy() -> dict[str, Schema]:
         ),
         "Link": exact(link),
         "Links": exact({"links": list_of(ref("Link"))}),
+        "Removed": exact({"status": {"const": "ok"}, "removed": _COUNT}),
         "Killed": exact({"status": {"const": "ok"}, "killed": _COUNT}),
         "Scenario": _scenario(),
         "NewScenario": exact({"scenario": {"type": "string", "examples": ["at 10s: blackout for 5s"]}}),

@@ -12,6 +12,7 @@ from txvaurien.faults import ToxicFields
 from txvaurien.options import Declared, Option, options_of, summary
 from txvaurien.plugins import Registry
 from txvaurien.rulefields import NAME_LENGTH, RULE_OPTIONS
+from txvaurien.seeds import HIGHEST, LOWEST
 from txvaurien.vocabulary import COUNTS
 
 #: A name that can stand in a URL and on one line: printable, and without a space at its ends.
@@ -152,7 +153,7 @@ def _plan() -> Schema:
         "mix": ref("Mix"),
         "rules": {"type": "array", "items": {"anyOf": [ref("Rule"), text]}},
         "toxics": {"type": "array", "items": {"anyOf": [ref("Toxic"), text]}},
-        "seed": {"type": ["integer", "null"]},
+        "seed": {"type": ["integer", "null"], "minimum": LOWEST, "maximum": HIGHEST},
     }
     return _object("All that a proxy does; what is left out is empty, and the seed stays.", properties)
 

@@ -11,6 +11,7 @@ from txvaurien.control.journal import Since
 from txvaurien.control.links import Kill
 from txvaurien.control.proxy import RequestKind
 from txvaurien.control.rules import Awaiting, Position
+from txvaurien.control.toxiproxy import Strictness
 from txvaurien.options import Declared
 
 JSON = "application/json"
@@ -59,20 +60,29 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
         ),
         "ToxiproxyApi.version": Operation("Version", refusal=_TOXIPROXYS),
         "ToxiproxyApi.list_proxies": Operation("Proxies", refusal=_TOXIPROXYS),
-        "ToxiproxyApi.create": Operation("Proxy", 201, body="NewProxy", refusals=(409,), refusal=_TOXIPROXYS),
+        "ToxiproxyApi.create": Operation(
+            "Proxy", 201, body="NewProxy", query=Strictness, refusals=(409,), refusal=_TOXIPROXYS
+        ),
         "ToxiproxyApi.populate": Operation(
-            "Populated", 201, body="NewProxies", refusals=(409,), refusal=_TOXIPROXYS
+            "Populated", 201, body="NewProxies", query=Strictness, refusals=(409,), refusal=_TOXIPROXYS
         ),
         "OneProxyApi.get": Operation("Proxy", refusal=_TOXIPROXYS),
         "OneProxyApi.change": Operation(
-            "Proxy", body="ProxyChange", may_be_empty=True, refusals=(409,), refusal=_TOXIPROXYS
+            "Proxy",
+            body="ProxyChange",
+            may_be_empty=True,
+            query=Strictness,
+            refusals=(409,),
+            refusal=_TOXIPROXYS,
         ),
         "OneProxyApi.remove": Operation("", 204, refusal=_TOXIPROXYS),
         "ToxicsOfProxy.list_toxics": Operation("Toxics", refusal=_TOXIPROXYS),
-        "ToxicsOfProxy.add": Operation("Toxic", body="AnyNewToxic", refusals=(409,), refusal=_TOXIPROXYS),
+        "ToxicsOfProxy.add": Operation(
+            "Toxic", body="AnyNewToxic", query=Strictness, refusals=(409,), refusal=_TOXIPROXYS
+        ),
         "ToxicsOfProxy.get": Operation("Toxic", refusal=_TOXIPROXYS),
         "ToxicsOfProxy.change": Operation(
-            "Toxic", body="AnyToxicChange", may_be_empty=True, refusal=_TOXIPROXYS
+            "Toxic", body="AnyToxicChange", may_be_empty=True, query=Strictness, refusal=_TOXIPROXYS
         ),
         "ToxicsOfProxy.remove": Operation("", 204, refusal=_TOXIPROXYS),
         "JournalApi.get": Operation("Records", query=Since),
@@ -94,6 +104,7 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
         "ProxyApi.set_plan": Operation("Done", body="Plan"),
         "RulesApi.list_rules": Operation("Rules"),
         "RulesApi.add": Operation("Rule", 201, body="NewRule", query=Position, refusals=(409,)),
+        "RulesApi.clear": Operation("Removed"),
         "RulesApi.get": Operation("Rule", query=Awaiting, refusals=(404, 408), shapes={408: "Timeout"}),
         "RulesApi.change": Operation("Rule", body="RuleChange", may_be_empty=True, refusals=(404,)),
         "RulesApi.remove": Operation("Done", refusals=(404,)),

@@ -10,6 +10,7 @@ from txvaurien.control.schemas import Schema, property_of
 from txvaurien.limits import Limits
 from txvaurien.options import options_of
 from txvaurien.plugins import Registry
+from txvaurien.seeds import HIGHEST, LOWEST
 
 _NULL: Schema = {"type": "null"}
 
@@ -80,7 +81,7 @@ def _new_proxy(registry: Registry) -> Schema:
         "protocol": {"enum": registry.names("protocols")},
         "options": {"type": "object"},
         "plan": ref("Plan"),
-        "seed": {"type": "integer"},
+        "seed": {"type": "integer", "minimum": LOWEST, "maximum": HIGHEST},
         "limits": ref("Limits"),
         **_limits(),
     }
