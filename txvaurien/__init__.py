@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from txvaurien.embed import ChaosProxy, chaos_proxy
     from txvaurien.embedded.awaiting import AsyncChaosProxy
     from txvaurien.embedded.factory import ChaosFactory
+    from txvaurien.embedded.links import LinksDiffer
     from txvaurien.errors import ConfigError, ListenError
     from txvaurien.processes import start_proxy, stop_proxy
     from txvaurien.trialmixin import ChaosMixin
@@ -27,6 +28,7 @@ __all__ = [
     "ChaosProxy",
     "Client",
     "ConfigError",
+    "LinksDiffer",
     "ListenError",
     "NotFired",
     "VaurienError",
@@ -46,6 +48,7 @@ def __getattr__(name: str) -> Any:
         "ChaosProxy": "txvaurien.embed",
         "Client": "txvaurien.blocking",
         "ConfigError": "txvaurien.errors",
+        "LinksDiffer": "txvaurien.embedded.links",
         "ListenError": "txvaurien.errors",
         "NotFired": "txvaurien.vocabulary",
         "VaurienError": "txvaurien.vocabulary",

@@ -6,14 +6,16 @@ Where it runs is in `txvaurien.embedded`; for coroutines there is `txvaurien.emb
 from __future__ import annotations
 
 import atexit
-import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from txvaurien.embedded.faults import ChaosFault, LinkInfo, Standing, unless_gone
-from txvaurien.embedded.host import Edit, Host, Side, begin
+from txvaurien.embedded.faults import ChaosFault
+from txvaurien.embedded.host import Edit, Gone, Host, Side, begin
+from txvaurien.embedded.links import LinkInfo, wait_for_links
 from txvaurien.embedded.setting import Setting, read_setting
+from txvaurien.embedded.standing import Standing, pause, resume, start_action, stop_action, unless_gone
 from txvaurien.embedded.witness import count_passed
 from txvaurien.proxyurl import Target, parse_target
 from txvaurien.vocabulary import Call, Fields, VaurienError, get_journal
@@ -26,9 +28,6 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 Isolation = Literal["thread", "process"]
-
-#: The toxics that `ChaosProxy.pause` adds.
-_PAUSES = {"upstream": "paused_upstream", "downstream": "paused_downstream"}
 
 
 def chaos_proxy(
@@ -84,7 +83,8 @@ class ChaosProxy:
         self._setting = setting
         self._isolation = isolation
         self._host: Host | None = None
-        self._owner = 0
+        #: Held while it starts or ends: several threads may want either.
+        self._changing = threading.RLock()
         self._leaving: list[Callable[[], object]] = []
 
     def __repr__(self) -> str:
@@ -99,27 +99,32 @@ class ChaosProxy:
         :raises ConfigError: the backend's name is unknown, or it is the proxy itself.
         :raises ListenError: nothing can listen there.
         """
-        if self._host is not None:
-            self.restore()
-            return self
-        self._target, self._owner = self._first, os.getpid()
-        self._host = begin(self._setting, self._isolation)
-        atexit.register(self.close)
+        with self._changing:
+            if self._host is not None:
+                self.restore()
+                return self
+            self._target = self._first
+            self._host = begin(self._setting, self._isolation)
+            atexit.register(self.close)
         return self
 
     def close(self) -> None:
         """End it, with its links, its port, and its thread or process. Nothing happens the second time."""
-        if self._host is None or self._owner != os.getpid():
-            # What a fork has copied is still its parent's.
-            self._host = None
+        if self._host is None:
             return
-        try:
-            for tell in self._leaving:
-                tell()
-        finally:
-            host, self._host = self._host, None
-            atexit.unregister(self.close)
-            host.close()
+        if not self._host.owner.is_here:
+            # What a fork has copied is still its parent's; so is who held the lock.
+            self._host, self._changing = None, threading.RLock()
+        with self._changing:
+            if self._host is None:
+                return
+            try:
+                for tell in self._leaving:
+                    tell()
+            finally:
+                host, self._host = self._host, None
+                atexit.unregister(self.close)
+                host.close()
 
     def before_close(self, tell: Callable[[], object]) -> None:
         """Have this called whenever it is about to be closed, while it can still be asked."""
@@ -150,11 +155,17 @@ class ChaosProxy:
 
     @property
     def _running(self) -> Host:
-        if self._host is None:
-            raise VaurienError("the proxy does not run; use it in a with block, or call start()")
-        if self._owner != os.getpid():
-            raise VaurienError("the proxy runs in the process that this one was forked from")
-        return self._host
+        host = self._there
+        host.owner.check()
+        return host
+
+    @property
+    def _there(self) -> Host:
+        # Read once: another thread may close it.
+        host = self._host
+        if host is None:
+            raise Gone("the proxy does not run; use it in a with block, or call start()")
+        return host
 
     def carry(self, call: Call[Answer]) -> Answer:
         """Ask it what a call of `txvaurien.vocabulary` asks."""
@@ -175,15 +186,16 @@ class ChaosProxy:
     @property
     def host(self) -> str:
         """The host that clients connect to."""
-        host = self._running.listen.rpartition(":")[0].strip("[]")
+        host = self._there.listen.rpartition(":")[0].strip("[]")
         return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
 
     @property
     def port(self) -> int:
         """The port that clients connect to; also while it refuses them."""
-        tail = self._running.listen.rpartition(":")[2]
+        listen = self._there.listen
+        tail = listen.rpartition(":")[2]
         if not tail.isdecimal():
-            raise VaurienError(f"{self._running.listen} is no TCP port")
+            raise VaurienError(f"{listen} is no TCP port")
         return int(tail)
 
     @property
@@ -249,7 +261,7 @@ class ChaosProxy:
         return self._fault(self._running.edit(side, edit, fields), since)
 
     def _fault(self, name: str, since: int) -> ChaosFault:
-        return ChaosFault(self.commands, name, self.journal, since)
+        return ChaosFault(self.commands, name, self.journal, since, self._last_record)
 
     def toxic(self, type_: str, /, **fields: object) -> Toxic:
         """Do something to the bytes of links: ``toxic("latency", latency=200, stream="upstream")``.
@@ -283,7 +295,7 @@ class ChaosProxy:
 
     def restore(self) -> None:
         """Take clients again, at the same port, after `kill` or `stop`."""
-        self._stop_action("disable")
+        stop_action(self.commands, "disable")
 
     def stop(self) -> Standing:
         """Be gone as a service that was shut down: links end with FIN, clients are refused until `start`."""
@@ -291,16 +303,11 @@ class ChaosProxy:
 
     def pause(self) -> Standing:
         """Hold all bytes, both ways, on links to come as well; `resume` lets them go, and none is lost."""
-        there = {each["name"] for each in self.commands.toxics()}
-        for stream, name in _PAUSES.items():
-            if name not in there:
-                self.commands.add_toxic("pause", name=name, stream=stream)
-        return Standing(self.resume)
+        return pause(self.commands)
 
     def resume(self) -> None:
         """Undo `pause`: what was held goes on, in order."""
-        for name in _PAUSES.values():
-            unless_gone(partial(self.commands.remove_toxic, name))
+        resume(self.commands)
 
     def half_open(self) -> Standing:
         """Lose the backend, and do not tell the clients, as when a cable is cut; their links end with it."""
@@ -311,11 +318,7 @@ class ChaosProxy:
         return self._action("deaf")
 
     def _action(self, name: str, **options: object) -> Standing:
-        self.commands.start_action(name, **options)
-        return Standing(lambda: self._stop_action(name))
-
-    def _stop_action(self, name: str) -> None:
-        unless_gone(lambda: self.commands.stop_action(name))
+        return start_action(self.commands, name, options)
 
     def disconnect_all(self, older_than: float = 0.0, how: str = "rst") -> int:
         """End all links that are at least so many seconds old, with ``rst`` or ``fin``; how many there were.
@@ -336,7 +339,7 @@ class ChaosProxy:
         """
         before, target = self._target, parse_target(backend, protocol=self._setting.protocol)
         self._connect_to(target, cut)
-        return Standing(lambda: self._connect_to(before, cut))
+        return Standing(lambda: unless_gone(lambda: self._connect_to(before, cut)))
 
     def _connect_to(self, target: Target, cut: bool) -> None:
         self.commands.set_backend(target.address, cut)
@@ -348,6 +351,13 @@ class ChaosProxy:
     def links(self) -> list[LinkInfo]:
         """The links that stand now, the oldest first."""
         return [LinkInfo.of(each) for each in self.commands.links()]
+
+    def wait_for_links(self, n: int = 0, timeout: float = 10.0) -> list[LinkInfo]:
+        """The links, when there are exactly `n`: none, for a client that is to give its connections back.
+
+        :raises LinksDiffer: a TimeoutError; there is another number of them after `timeout` seconds.
+        """
+        return wait_for_links(lambda: self.links, n, timeout)
 
     def saw(self, verb: str = "", target: str = "") -> int:
         """How many requests of this kind have come since it was started; 0 for none, as with a bool.

@@ -83,16 +83,19 @@ class ProxyProcess:
     :param command: the program and its arguments.
     :param echo: a descriptor that gets what it says on standard error, once it is ready;
         what it says before explains why it is not.
+    :param bound: the program ends at the end of its standard input, which comes when this process is gone;
+        and what the keyboard tells this process (Ctrl-C) is not told to it, as it is still to be asked then.
     :ivar ports: those of the proxy and of the control server, 0 for none, once it is ready.
     """
 
-    def __init__(self, command: Sequence[str], echo: int = 2) -> None:
+    def __init__(self, command: Sequence[str], echo: int = 2, *, bound: bool = False) -> None:
         self.ports = (0, 0)
         self._ready, writing = os.pipe()
         try:
             self._process = subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if bound else subprocess.DEVNULL,
+                start_new_session=bound,
                 stderr=subprocess.PIPE,
                 env={**os.environ, READY_FD: str(writing)},
                 pass_fds=[writing],
@@ -110,6 +113,11 @@ class ProxyProcess:
     def pid(self) -> int:
         """Its process id."""
         return self._process.pid
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status, negative for the number of a signal; None while it runs."""
+        return self._process.poll()
 
     def wait_until_ready(self, limit: float = START_LIMIT) -> None:
         """Return when it accepts connections.
@@ -139,6 +147,8 @@ class ProxyProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         self._listener.join(limit)
         return self._process.returncode
 

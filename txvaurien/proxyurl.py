@@ -60,6 +60,9 @@ _AUTHORITY = re.compile(r"[^/?#]*")
 _HOST_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:\[\],]*)(?::(?P<port>\d*))?")
 _PAIR = re.compile(r"\s*(?P<key>\w+)\s*=\s*(?P<value>'(?:\\.|[^'\\])*'|(?:\\.|[^\s'\\])*)(?=\s|$)", re.DOTALL)
 
+#: At least one of these stands in every DSN. Others have strings that look the same (``Server=db;Port=1``).
+_LIBPQ = frozenset({"host", "hostaddr", "port", "dbname", "user"})
+
 _POSTGRES_PORT = 5432
 _HIGHEST_PORT = 65535
 
@@ -98,7 +101,13 @@ def parse_target(text: str, where: str = "backend", protocol: str = "tcp") -> Ta
 
 
 def _of_url(url: re.Match[str], text: str, where: str) -> Target:
-    scheme = url["scheme"].lower().partition("+")[0]
+    scheme, _, driver = url["scheme"].lower().partition("+")
+    if driver == "srv":
+        raise ConfigError(
+            where, f"{hidden(text)!r} is looked up in DNS (SRV)", f"name one server: {scheme}://host:port"
+        )
+    if "unix" in {scheme, driver}:
+        raise ConfigError(where, f"{hidden(text)!r} is the URL of a socket", "write it as unix:/path")
     rest = url["rest"]
     found = _AUTHORITY.match(rest)
     authority = found[0] if found is not None else ""
@@ -153,6 +162,8 @@ def _joined(host: str, port: int) -> str:
 def _of_dsn(text: str, where: str) -> Target:
     pairs = _pairs(text, where)
     said = {key: value for key, value, _ in pairs}
+    if not _LIBPQ.intersection(said):
+        raise ConfigError(where, f"{hidden(text)!r} is no DSN of libpq", "write host=localhost port=5432")
     host = said.get("hostaddr") or said.get("host") or "localhost"
     port = said.get("port") or str(_POSTGRES_PORT)
     if "," in host or "," in port or host.startswith(("/", "@")) or not port.isdecimal():

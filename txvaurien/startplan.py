@@ -22,6 +22,7 @@ from txvaurien.mix import Share, parse_mix
 from txvaurien.options import nearest
 from txvaurien.plan import PlacedToxic, Plan
 from txvaurien.rules import Rule
+from txvaurien.seeds import FORM, is_seed
 
 if TYPE_CHECKING:
     from txvaurien.inifile import Contents, Line, Section
@@ -99,6 +100,8 @@ def start_plan(
     :param places: where each other option that was given stands, by the name of its flag.
     :raises ConfigError: anything that cannot be.
     """
+    if seed is not None and not is_seed(seed):
+        raise ConfigError(places.get("seed", "--seed"), f"{str(seed)[:40]!r} will not do", FORM)
     faults = [(_of_section(each, reader), each.where) for each in sections]
     faults += [(_of_flag(each, reader), each.where) for each in given if each.flag.name in REPEATABLE]
     rules = [(each, where) for each, where in faults if isinstance(each, Rule)]

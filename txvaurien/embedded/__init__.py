@@ -2,8 +2,10 @@
 
 - `txvaurien.embed`: what tests use, blocking; `awaiting` is the same for coroutines.
 - `host`: where the proxy runs. Either place carries the calls of `txvaurien.vocabulary`.
+- `bound`: a process that ends with the one that has started it.
 - `thread`: a private reactor, never installed, in a thread of its own.
 - `desk`, `ruledesk`: answer calls on the objects themselves, in that thread.
+- `faults`, `standing`, `links`: what tests are given.
 - `outcome`: waits for what other threads do, under asyncio, trio and Twisted.
 - `edits`: plain functions, and behaviors made in the test, as rules.
 """

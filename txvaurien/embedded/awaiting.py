@@ -5,13 +5,15 @@ Each call blocks a thread of its own, and no event loop (`txvaurien.embedded.out
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Awaitable, Callable, Generator
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from txvaurien.clientproxy import AsyncProxyCommands
-from txvaurien.embedded.faults import ChaosFault, LinkInfo, Standing
-from txvaurien.embedded.outcome import in_thread
+from txvaurien.embedded.faults import ChaosFault
+from txvaurien.embedded.links import LinkInfo
+from txvaurien.embedded.outcome import begun, in_thread
+from txvaurien.embedded.standing import Standing
 from txvaurien.vocabulary import Call, Fields
 
 if TYPE_CHECKING:
@@ -134,32 +136,6 @@ class Pending(Generic[EndedT]):
             await self._begun.end()
 
 
-class _Starting:
-    """The start of a proxy, which nobody may wait for any more when it is done. For two threads."""
-
-    def __init__(self, proxy: ChaosProxy) -> None:
-        self._proxy = proxy
-        self._lock = threading.Lock()
-        self._abandoned = self._done = False
-
-    def run(self) -> None:
-        """Start it, and close it again if it has been abandoned meanwhile."""
-        self._proxy.start()
-        with self._lock:
-            self._done = True
-            late = self._abandoned
-        if late:
-            self._proxy.close()
-
-    def abandon(self) -> None:
-        """Whoever would have closed it has been cancelled."""
-        with self._lock:
-            self._abandoned = True
-            done = self._done
-        if done:
-            threading.Thread(target=self._proxy.close, name="txvaurien close", daemon=True).start()
-
-
 class AsyncChaosProxy:
     """A proxy that runs beside a test; see `ChaosProxy`, which `blocking` is."""
 
@@ -177,12 +153,8 @@ class AsyncChaosProxy:
         :raises ConfigError: the backend's name is unknown, or it is the proxy itself.
         :raises ListenError: nothing can listen there.
         """
-        starting = _Starting(self.blocking)
-        try:
-            await in_thread(starting.run)
-        except BaseException:
-            starting.abandon()
-            raise
+        blocking = self.blocking
+        await begun(blocking.start, lambda _: blocking.close())
         return self
 
     async def close(self) -> None:
@@ -252,7 +224,7 @@ class AsyncChaosProxy:
 
     def _fault(self, add: Callable[[], ChaosFault]) -> Pending[AsyncChaosFault]:
         async def begin() -> AsyncChaosFault:
-            return AsyncChaosFault(await in_thread(add))
+            return AsyncChaosFault(await begun(add, lambda fault: fault.__exit__()))
 
         return Pending(begin)
 
@@ -260,7 +232,8 @@ class AsyncChaosProxy:
         """Do something to the bytes of links: ``async with proxy.toxic("latency", latency=200)``."""
 
         async def begin() -> AsyncChaosToxic:
-            return AsyncChaosToxic(await in_thread(lambda: self.blocking.toxic(type_, **fields)))
+            add = partial(self.blocking.toxic, type_, **fields)
+            return AsyncChaosToxic(await begun(add, lambda toxic: toxic.__exit__()))
 
         return Pending(begin)
 
@@ -316,7 +289,7 @@ class AsyncChaosProxy:
 
     def _standing(self, begin_it: Callable[[], Standing]) -> Pending[AsyncStanding]:
         async def begin() -> AsyncStanding:
-            return AsyncStanding(await in_thread(begin_it))
+            return AsyncStanding(await begun(begin_it, Standing.end))
 
         return Pending(begin)
 
@@ -329,6 +302,13 @@ class AsyncChaosProxy:
     async def links(self) -> list[LinkInfo]:
         """The links that stand now, the oldest first."""
         return await in_thread(lambda: self.blocking.links)
+
+    async def wait_for_links(self, n: int = 0, timeout: float = 10.0) -> list[LinkInfo]:
+        """The links, when there are exactly `n`.
+
+        :raises LinksDiffer: a TimeoutError; there is another number of them after `timeout` seconds.
+        """
+        return await in_thread(lambda: self.blocking.wait_for_links(n, timeout))
 
     async def saw(self, verb: str = "", target: str = "") -> int:
         """How many requests of this kind have come since it was started."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from txvaurien.errors import ConfigError
+from txvaurien.vocabulary import VaurienError
 
 if TYPE_CHECKING:
     from txvaurien.behaviors.base import Behavior
@@ -20,8 +22,39 @@ Edit = Callable[[bytes], bytes]
 Side = Literal["request", "response"]
 
 
+class Gone(VaurienError):
+    """The proxy is no longer there, or not in this process; so is all that stood in it.
+
+    What ends at the end of a ``with`` block has ended then (`txvaurien.vocabulary.is_gone`).
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, 404)
+
+
+class Owner:
+    """The process that a proxy belongs to: a fork has copies of its objects, and no part in it."""
+
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is this process."""
+        return self._pid == os.getpid()
+
+    def check(self) -> None:
+        """:raises Gone: it is another one."""
+        if not self.is_here:
+            raise Gone("the proxy runs in the process that this one was forked from")
+
+
 class Host(Protocol):
     """A proxy that runs. Every method blocks, for a bounded time, and raises `VaurienError`."""
+
+    @property
+    def owner(self) -> Owner:
+        """Whose it is."""
 
     @property
     def listen(self) -> str:

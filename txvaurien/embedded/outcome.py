@@ -11,7 +11,8 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -30,6 +31,47 @@ async def in_thread(work: Callable[[], T], *, shielded: bool = False) -> T:
         if future.done():
             # It has nothing left to do but to end, and whoever counts threads is not to find it.
             thread.join()
+
+
+async def begun(begin: Callable[[], T], end: Callable[[T], object]) -> T:
+    """As `in_thread`, for what somebody has to end; it is ended if whoever would have been is cancelled."""
+    beginning = _Beginning(begin, end)
+    try:
+        return await in_thread(beginning.run)
+    except BaseException:
+        beginning.abandon()
+        raise
+
+
+class _Beginning(Generic[T]):
+    """What is begun in one thread, and may be abandoned in another."""
+
+    def __init__(self, begin: Callable[[], T], end: Callable[[T], object]) -> None:
+        self._begin = begin
+        self._end = end
+        self._lock = threading.Lock()
+        self._abandoned = False
+        #: What has begun, if anything has.
+        self._begun: list[T] = []
+
+    def run(self) -> T:
+        """Begin, and end if it has been abandoned meanwhile."""
+        begun = self._begin()
+        with self._lock:
+            self._begun.append(begun)
+            late = self._abandoned
+        if late:
+            self._end(begun)
+        return begun
+
+    def abandon(self) -> None:
+        """Nobody will end it."""
+        with self._lock:
+            self._abandoned = True
+            left = list(self._begun)
+        for begun in left:
+            end = partial(self._end, begun)
+            threading.Thread(target=end, name="txvaurien end", daemon=True).start()
 
 
 def _run(work: Callable[[], T], future: Future[T]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from txvaurien import proxycalls
 from txvaurien.blocking import Client
 from txvaurien.blockingproxy import ProxyCommands
+from txvaurien.embedded.host import Gone, Owner
 from txvaurien.embedded.witness import PASSED, begin_noting
 from txvaurien.errors import ListenError
 from txvaurien.processes import ProxyProcess
@@ -56,6 +57,8 @@ class ProcessHost(ProxyCommands):
 
     def __init__(self, setting: Setting) -> None:
         setting.definition.backend.resolve("backend")
+        self.owner = Owner()
+        self._closed = False
         self._process = _start(setting)
         try:
             self._control = _Control(self._process.ports[1], setting.name)
@@ -72,7 +75,16 @@ class ProcessHost(ProxyCommands):
 
     def carry(self, call: Call[Answer]) -> Answer:
         """Ask it something."""
-        return self._control.carry(call)
+        self.owner.check()
+        if self._closed:
+            raise Gone("the proxy has been closed")
+        try:
+            return self._control.carry(call)
+        except VaurienError as error:
+            status = self._process.status
+            if status is None:
+                raise
+            raise VaurienError(f"the proxy's process has ended by itself (exit status {status})") from error
 
     _carry = carry
 
@@ -92,6 +104,7 @@ class ProcessHost(ProxyCommands):
 
     def close(self) -> None:
         """End the process."""
+        self._closed = True
         self._process.stop()
 
 
@@ -105,8 +118,9 @@ def _start(setting: Setting) -> ProxyProcess:
     try:
         with open(handle, "w", encoding="utf-8") as stream:
             json.dump([dict(setting.fields)], stream)
-        command = [sys.executable, "-m", "txvaurien", "--config", path, "--log-level", "error"]
-        process = ProxyProcess([*command, "--http", "--http-host", _LOOPBACK, "--http-port", "0"])
+        command = [sys.executable, "-m", "txvaurien.embedded.bound", "--config", path, "--log-level", "error"]
+        command += ["--http", "--http-host", _LOOPBACK, "--http-port", "0"]
+        process = ProxyProcess(command, bound=True)
         process.wait_until_ready()
     except VaurienError as error:
         raise _why(error) from error

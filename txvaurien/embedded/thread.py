@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from txvaurien.embedded.host import Gone, Owner
 from txvaurien.vocabulary import VaurienError
 
 if sys.platform == "linux":
@@ -54,10 +55,12 @@ class PrivateReactor(_Reactor):
 class ReactorThread:
     """Runs coroutines of Twisted for other threads.
 
+    :ivar owner: the process that it is in.
     :ivar reactor: to be used in its thread only.
     """
 
     def __init__(self, name: str) -> None:
+        self.owner = Owner()
         self.reactor = PrivateReactor()
         self._thread = threading.Thread(target=self._run, name=f"txvaurien {name}", daemon=True)
         self._lock = threading.Lock()
@@ -87,8 +90,10 @@ class ReactorThread:
     def submit(self, work: Work[T]) -> Future[T]:
         """Do this in the thread.
 
-        :raises VaurienError: the thread has ended.
+        :raises Gone: the thread has ended, or is in the process that this one was forked from.
         """
+        # Before the lock: a fork may have copied it while it was held.
+        self.owner.check()
         future: Future[T] = Future()
         with self._lock:
             if self._over:
@@ -138,5 +143,5 @@ class ReactorThread:
                 future.set_exception(_ended())
 
 
-def _ended() -> VaurienError:
-    return VaurienError("the proxy has been closed")
+def _ended() -> Gone:
+    return Gone("the proxy has been closed")

@@ -40,6 +40,7 @@ class ThreadHost(ProxyCommands):
         refuse_tls(setting.definition.backend, "backend")
         setting.definition.backend.resolve("backend")
         self._thread = ReactorThread(setting.name)
+        self.owner = self._thread.owner
         try:
             self._desk = self._thread.call(lambda: self._begin(setting))
         except ConfigError as error:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import trio
@@ -204,6 +206,48 @@ class AsyncioTests(Laws, Both):
         self.run_it(main)
         self.assertTrue(closed.wait(30))
         self.assertFalse(proxy.running)
+
+    def test_cancelled_while_it_begins(self) -> None:
+        """A fault, a toxic or an action whose block is cancelled while it begins is gone."""
+        proxy = self.start()
+        go_on = threading.Event()
+
+        async def cancel(entering: Any) -> None:
+            task = asyncio.create_task(entering.__aenter__())
+            # One turn, in which the thread is begun.
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            self.assertTrue(task.cancelled())
+
+        async def main() -> None:
+            awaitable = proxy.awaitable()
+            begun = set(threading.enumerate())
+            for name, argument in (("behavior", "hang"), ("toxic", "latency"), ("kill", "rst")):
+                with self.held_back(proxy, name, go_on):
+                    await cancel(getattr(awaitable, name)(argument))
+            go_on.set()
+            for thread in set(threading.enumerate()) - begun:
+                await in_thread(partial(thread.join, 60))
+
+        self.run_it(main)
+        commands = proxy.commands
+        self.assertEqual((commands.rules(), commands.toxics(), commands.actions()), ([], [], []))
+
+    @contextmanager
+    def held_back(self, proxy: Any, name: str, go_on: threading.Event) -> Iterator[None]:
+        """For the time of a block, have a method of a proxy wait before it does anything."""
+        method = getattr(proxy, name)
+
+        def slowly(*arguments: Any, **keywords: Any) -> Any:
+            go_on.wait(30)
+            return method(*arguments, **keywords)
+
+        patch = self.patch(proxy, name, slowly)
+        try:
+            yield
+        finally:
+            patch.restore()
 
 
 class TrioTests(Laws, Both):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import tempfile
 import textwrap
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from twisted.python import threadable
 from twisted.trial.unittest import SynchronousTestCase
@@ -118,6 +120,18 @@ class LeftBehindTests(EchoCase):
         for each in users:
             each.join(60)
         self.assertEqual(answers, [b"one"] * 5)
+
+    def test_started_by_several(self) -> None:
+        """Threads that start and close the same proxy at once leave nothing."""
+        before = self.there()
+        proxy = self.make()
+        for change in (proxy.start, proxy.close):
+            users = [threading.Thread(target=change) for _ in range(5)]
+            for each in users:
+                each.start()
+            for each in users:
+                each.join(60)
+        self.assertEqual(self.left(), before)
 
     def test_closed_while_waited_for(self) -> None:
         """Who waits for a proxy that is closed is told, and does not wait on."""
@@ -227,6 +241,45 @@ class FreshTests(SynchronousTestCase):
         )
         self.assertEqual(said, "the proxy runs in the process that this one was forked from\n0\n")
 
+    def test_fork_in_blocks(self) -> None:
+        """A fork knows where the proxy is; blocks that end in it end at once, and end nothing."""
+        for isolation in ("thread", "process"):
+            said = self.run_script(
+                f"""
+                with chaos_proxy("redis://localhost:1/2", isolation="{isolation}") as proxy:
+                    with proxy.behavior("dummy"), proxy.toxic("latency"), proxy.kill(), proxy.pause():
+                        child = os.fork()
+                        if not child:
+                            print(proxy.url == f"redis://127.0.0.1:{{proxy.port}}/2", flush=True)
+                            sys.exit(0)
+                        os.waitpid(child, 0)
+                        commands = proxy.commands
+                        print(len(commands.rules()), len(commands.toxics()), len(commands.actions()))
+                """
+            )
+            self.assertEqual(said, "True\n1 3 1\n")
+
+    def test_killed(self) -> None:
+        """The process of a proxy ends when that of the test is killed."""
+        said = self.run_script(
+            """
+            proxy = chaos_proxy("localhost:1", isolation="process").start()
+            print(proxy._host._process.pid, flush=True)
+            os.kill(os.getpid(), 9)
+            """,
+            status=-signal.SIGKILL,
+        )
+        try:
+            process = os.pidfd_open(int(said))
+        except ProcessLookupError:
+            # It has ended already.
+            return
+        self.addCleanup(os.close, process)
+        ended, _, _ = select.select([process], [], [], 60)
+        if not ended:
+            os.kill(int(said), signal.SIGKILL)
+        self.assertTrue(ended)
+
 
 class ProcessLifeTests(EchoCase):
     """The same for processes, fewer of them."""
@@ -240,6 +293,20 @@ class ProcessLifeTests(EchoCase):
             with self.make() as proxy, dial(proxy) as client:
                 say(client, b"one")
         self.assertEqual(self.left(), before)
+
+    def test_it_ends_by_itself(self) -> None:
+        """Where the process is gone, that is what an error says."""
+        proxy = self.start()
+        host: Any = proxy._host
+        host._process._process.kill()
+        host._process._process.wait()
+        error = self.assertRaises(VaurienError, lambda: proxy.links)
+        self.assertEqual(str(error), "the proxy's process has ended by itself (exit status -9)")
+
+    def test_keyboard(self) -> None:
+        """Ctrl-C is for the test: the proxy can still be asked then, and is ended by it."""
+        host: Any = self.start()._host
+        self.assertNotEqual(os.getsid(host._process.pid), os.getsid(0))
 
     def test_start_fails(self) -> None:
         """What did not start is gone, and so are its settings."""

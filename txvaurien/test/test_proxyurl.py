@@ -66,6 +66,11 @@ REFUSED = (
     "host=h port=x",
     "host=h port=0",
     "host=h 'x",
+    "Server=db;Port=1;Uid=x",
+    "service=x",
+    "mongodb+srv://h/db",
+    "unix:///run/redis.sock?db=1",
+    "redis+unix:///run/redis.sock",
 )
 
 
@@ -83,6 +88,11 @@ class TargetTests(SynchronousTestCase):
         for wrong in REFUSED:
             error = self.assertRaises(ConfigError, parse_target, wrong, "dsn")
             self.assertEqual(error.where, "dsn", wrong)
+
+    def test_socket(self) -> None:
+        """Who gives the URL of a socket is told how sockets are written."""
+        for wrong in ("unix:///run/redis.sock", "redis+unix:///run/redis.sock"):
+            self.assertIn("unix:/path", str(self.assertRaises(ConfigError, parse_target, wrong)))
 
     def test_scheme_of_protocol(self) -> None:
         """A plain address becomes a URL of its protocol."""

@@ -6,6 +6,7 @@ import ast
 import importlib
 import json
 import re
+import runpy
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from txvaurien.plugins import Registry
 from txvaurien.protocols.redis import Redis
 from txvaurien.test.control_faults import FaultCase
 from txvaurien.test.registries import Flaky
+from txvaurien.test.servers import RedisServer
 
 ROOT = Path(__file__).parents[2]
 _PAGES = ("README.md", "docs/control.md")
@@ -81,13 +83,28 @@ class ReadmeTests(SynchronousTestCase):
     def test_python(self) -> None:
         """What is Python is Python; what it imports is there."""
         seen = [block for page in _PAGES for block in blocks(page, "python")]
-        self.assertEqual(len(seen), 3)
+        self.assertEqual(len(seen), 4)
         for block in seen:
             for node in ast.parse(block).body:
                 if isinstance(node, ast.ImportFrom):
                     module = importlib.import_module(node.module or "")
                     for each in node.names:
                         self.assertTrue(hasattr(module, each.name), f"{node.module}.{each.name}")
+
+    def test_in_a_test(self) -> None:
+        """The smallest test passes, with a real Redis; and the pages about tests are there."""
+        (section,) = re.findall(r"^## In a test\n(.*?)^##", text("README.md"), re.MULTILINE | re.DOTALL)
+        (block,) = re.findall(r"^```python\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+        server = RedisServer()
+        self.addCleanup(server.stop)
+        server.start()
+        path = Path(self.mktemp() + ".py")
+        path.write_text(block.replace("localhost:6379", f"127.0.0.1:{server.port}"), encoding="utf-8")
+        runpy.run_path(str(path))["test_redis_is_loading"]()
+        pages = set(re.findall(r"\]\((docs/[a-z-]+\.md)\)", section))
+        wanted = ("testkit", "testkit-pytest", "from-others", "recipes")
+        self.assertEqual(pages, {f"docs/{name}.md" for name in wanted})
+        self.assertEqual([page for page in pages if not (ROOT / page).exists()], [])
 
 
 class JsonTests(FaultCase):
