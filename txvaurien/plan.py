@@ -161,6 +161,8 @@ class ActivePlan:
     mix: list[tuple[float, Activation]] = field(init=False)
     #: Whether there is nothing at all to decide about exchanges.
     idle: bool = field(init=False)
+    #: Whether nothing is decided when a message of the backend comes.
+    asks_clients_only: bool = field(init=False)
 
     def __post_init__(self) -> None:
         previous, self.previous = self.previous, None
@@ -181,6 +183,8 @@ class ActivePlan:
         self.idle = not any(
             each.acts and not each.expired and self.share_of(each) > 0.0 for each in self.activations()
         )
+        # What is sent unasked is for rules that name its verb, and for no others.
+        self.asks_clients_only = not any(each.rule.status or each.rule.verbs for each in self.rules)
 
     def _seed(self, previous: ActivePlan | None) -> int:
         if self.plan.seed is not None:

@@ -59,6 +59,7 @@ class Traffic:
             and isinstance(session, OpaqueSession)
             and session.goes_on(lane.direction)
             and not (lane.waiting or lane.running or lane.over or lane.kept)
+            and self._link.proxy.active.idle
             and self._may_write_first(lane)
         ):
             return sink
@@ -71,7 +72,10 @@ class Traffic:
 
     def _may_write_first(self, lane: Lane) -> bool:
         link = self._link
-        if not link.proxy.active.idle or link.turns.lives or lane.session.edits or link.patience:
+        active = link.proxy.active
+        if not active.idle and (lane.direction is _TO_BACKEND or not active.asks_clients_only):
+            return False
+        if link.turns.ours or lane.session.edits or link.patience:
             return False
         # What the session got while there was something to decide goes first.
         return lane.inside == lane.ahead
@@ -255,6 +259,7 @@ class Traffic:
 
     def _answered_by_session(self, frame: Frame, exchange: Exchange) -> None:
         """The session answers this request: no rule has a say in it any more."""
+        self._link.turns.answering = True
         if exchange.live is not None:
             self._link.turns.retire(exchange.live)
             exchange.live = None

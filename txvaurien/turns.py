@@ -34,6 +34,7 @@ class Turns:
         "_later",
         "_link",
         "_tallies",
+        "answering",
         "exchanges",
         "first",
         "foretold",
@@ -53,6 +54,8 @@ class Turns:
         self._tallies: Tallies | None = None
         #: Decided about, but not here yet (`Exchange.announces`).
         self.foretold: Exchange | None = None
+        #: The session answers something itself that may not have had its turn yet.
+        self.answering = False
         #: A message is half way out to the client: nothing may come between.
         self.mid_message = False
         self.exchanges = 0
@@ -121,6 +124,13 @@ class Turns:
         elif left == TURNS_LIMIT // 2 and self._link.client is not None:
             self._link.client.resume("turns")
         return first
+
+    @property
+    def ours(self) -> bool:
+        """Whether anything that is said from here has still to have its turn."""
+        if self.answering:
+            self.answering = any(each.answer is not None for each in self)
+        return self.answering or bool(self.lives)
 
     def owes_replies(self) -> bool:
         """Whether the backend still has to answer something that no rule holds."""
