@@ -11,9 +11,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
-from twisted.trial.unittest import TestCase
 
 from txvaurien.control.service import ControlService
 from txvaurien.protocols.tcp import Tcp
@@ -21,8 +19,8 @@ from txvaurien.proxies import Proxies
 from txvaurien.proxy import Proxy
 from txvaurien.service import ProxyService
 from txvaurien.test.control_helpers import registry
+from txvaurien.test.ctl_case import CommandCase
 from txvaurien.test.servers import free_port
-from txvaurien.test.test_ctl import run
 
 
 class Visitor(Protocol):
@@ -36,7 +34,7 @@ class Visitor(Protocol):
         self.gone.callback(None)
 
 
-class FaultCommandTests(TestCase):
+class FaultCommandTests(CommandCase):
     """What the commands do and print."""
 
     def setUp(self) -> None:
@@ -44,19 +42,7 @@ class FaultCommandTests(TestCase):
         service = ControlService(Proxies.of(self.proxy, registry()), port=0, reactor=reactor)
         service.startService()
         self.addCleanup(service.stopService)
-        self.port = str(service.port)
-
-    async def said(self, *arguments: str) -> str:
-        """What a command prints that must succeed."""
-        status, out, err = await deferToThread(run, ["--http-port", self.port, *arguments])
-        self.assertEqual((status, err), (0, ""))
-        return out.removesuffix("\n")
-
-    async def fails(self, *arguments: str) -> str:
-        """The one line on standard error of a command that must fail."""
-        status, out, err = await deferToThread(run, ["--http-port", self.port, *arguments])
-        self.assertEqual((status, out, err.count("\n")), (1, "", 1), err)
-        return err.removeprefix("vaurienctl: ").rstrip()
+        self.port = service.port
 
     async def test_rules(self) -> None:
         """Rules are added in the short form, quoted or not, listed in it, and removed by name."""

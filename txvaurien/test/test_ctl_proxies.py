@@ -10,43 +10,18 @@ import sys
 from pathlib import Path
 from unittest.mock import patch
 
-from twisted.internet import reactor
-from twisted.internet.threads import deferToThread
-from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from txvaurien import ctlasked
 from txvaurien.behaviors.delay import Delay
-from txvaurien.control.service import ControlService
-from txvaurien.proxies import Proxies
-from txvaurien.test.control_helpers import registry
+from txvaurien.test.ctl_case import CommandCase
 from txvaurien.test.servers import free_port
+from txvaurien.test.test_client_proxies import ServerCase
 from txvaurien.test.test_ctl import run
 
 
-class ProxyCommandTests(TestCase):
+class ProxyCommandTests(CommandCase, ServerCase):
     """What the commands do and print."""
-
-    def setUp(self) -> None:
-        self.proxies = Proxies(reactor, registry())
-        self.proxies.startService()
-        self.addCleanup(self.proxies.stopService)
-        service = ControlService(self.proxies, port=0, reactor=reactor)
-        service.startService()
-        self.addCleanup(service.stopService)
-        self.port = str(service.port)
-        self.backend = f"127.0.0.1:{free_port()}"
-
-    async def said(self, *arguments: str) -> str:
-        """What a command prints that must succeed."""
-        status, out, err = await deferToThread(run, ["--http-port", self.port, *arguments])
-        self.assertEqual((status, err), (0, ""))
-        return out.removesuffix("\n")
-
-    async def fails(self, *arguments: str) -> str:
-        """The one line on standard error of a command that must fail."""
-        status, out, err = await deferToThread(run, ["--http-port", self.port, *arguments])
-        self.assertEqual((status, out, err.count("\n")), (1, "", 1), err)
-        return err.removeprefix("vaurienctl: ").rstrip()
 
     def file(self, text: str) -> str:
         """The path of a new file that says this."""
