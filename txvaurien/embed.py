@@ -245,7 +245,8 @@ class ChaosProxy:
     def on_request(self, edit: Edit, **fields: object) -> ChaosFault:
         """Pass requests through a function, from bytes to bytes, in the proxy's thread.
 
-        It is called frame by frame: for short messages that is once for each.
+        It is called frame by frame: for short messages that is once for each. Where it raises, the bytes
+        go on as they are, and the end of the ``with`` block raises that.
 
         :param fields: which exchanges it is for: ``verb``, ``target``, ``times`` and so on.
         :raises VaurienError: the proxy is a process, which cannot be given a function.
@@ -258,10 +259,19 @@ class ChaosProxy:
 
     def _edit(self, side: Side, edit: Edit, fields: Mapping[str, object]) -> ChaosFault:
         since = self._last_record()
-        return self._fault(self._running.edit(side, edit, fields), since)
+        errors: list[Exception] = []
 
-    def _fault(self, name: str, since: int) -> ChaosFault:
-        return ChaosFault(self.commands, name, self.journal, since, self._last_record)
+        def noted(data: bytes) -> bytes:
+            try:
+                return edit(data)
+            except Exception as error:
+                errors.append(error)
+                raise
+
+        return self._fault(self._running.edit(side, noted, fields), since, errors)
+
+    def _fault(self, name: str, since: int, errors: Sequence[Exception] = ()) -> ChaosFault:
+        return ChaosFault(self.commands, name, self.journal, since, self._last_record, errors)
 
     def toxic(self, type_: str, /, **fields: object) -> Toxic:
         """Do something to the bytes of links: ``toxic("latency", latency=200, stream="upstream")``.

@@ -39,7 +39,7 @@ class AsyncCommands(AsyncProxyCommands):
 class Ended(Protocol):
     """What stands until it is ended."""
 
-    async def end(self) -> None:
+    async def end(self, *raised: object) -> None:
         """End it."""
 
 
@@ -49,7 +49,7 @@ class AsyncStanding:
     def __init__(self, standing: Standing) -> None:
         self._standing = standing
 
-    async def end(self) -> None:
+    async def end(self, *raised: object) -> None:
         """End it; it no longer holds when this returns. Nothing happens the second time."""
         await in_thread(self._standing.end, shielded=True)
 
@@ -89,9 +89,9 @@ class AsyncChaosFault:
         """Remove it; what it held is let go when this returns."""
         await in_thread(self._fault.remove, shielded=True)
 
-    async def end(self) -> None:
-        """As `remove`; it may have been removed already."""
-        await in_thread(self._fault.__exit__, shielded=True)
+    async def end(self, *raised: object) -> None:
+        """As `remove`; it may have been removed already. Raises what a function of the test has raised."""
+        await in_thread(lambda: self._fault.__exit__(*raised), shielded=True)
 
 
 class AsyncChaosToxic:
@@ -112,7 +112,7 @@ class AsyncChaosToxic:
         """Remove it; what it held is let go when this returns."""
         await in_thread(self._toxic.remove, shielded=True)
 
-    async def end(self) -> None:
+    async def end(self, *raised: object) -> None:
         """As `remove`; it may have been removed already."""
         await in_thread(self._toxic.__exit__, shielded=True)
 
@@ -131,9 +131,9 @@ class Pending(Generic[EndedT]):
         self._begun = await self._begin()
         return self._begun
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, *raised: object) -> None:
         if self._begun is not None:
-            await self._begun.end()
+            await self._begun.end(*raised)
 
 
 class AsyncChaosProxy:

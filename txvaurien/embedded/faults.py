@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from txvaurien.blockingproxy import ProxyCommands, Rule
 from txvaurien.vocabulary import Fields, VaurienError, is_gone
@@ -15,12 +15,22 @@ class ChaosFault(Rule):
     """A behavior that was added. It is removed at the end of a ``with`` block.
 
     What it has counted, and `exchanges`, can be asked for afterwards as well.
+
+    :ivar errors: what a function of the test has raised (`ChaosProxy.on_request`). The end of the block
+        raises the first of them, unless the block itself has raised.
     """
 
     def __init__(
-        self, commands: ProxyCommands, name: str, records: Records, since: int, last: Callable[[], int]
+        self,
+        commands: ProxyCommands,
+        name: str,
+        records: Records,
+        since: int,
+        last: Callable[[], int],
+        errors: Sequence[Exception] = (),
     ) -> None:
         super().__init__(commands, name)
+        self.errors = errors
         self._records = records
         self._since = since
         self._last = last
@@ -61,6 +71,11 @@ class ChaosFault(Rule):
             super().remove()
             self._until = self._last()
             self._counted = counted
+
+    def __exit__(self, *raised: object) -> None:
+        super().__exit__(*raised)
+        if self.errors and not any(raised):
+            raise self.errors[0]
 
     def _counts(self) -> Fields:
         return self._client.rule(self.name) if self._counted is None else self._counted

@@ -364,22 +364,37 @@ class FunctionTests(EchoCase):
             self.assertEqual(say(client, b"one"), b"eno")
 
     def test_failing_function(self) -> None:
-        """A function that raises changes nothing, and the journal has it."""
+        """A function that raises changes nothing; the journal has it, and the end of the block raises it."""
         proxy = self.start()
 
         def broken(data: bytes) -> bytes:
             raise ZeroDivisionError
 
-        with proxy.on_request(broken):
+        with self.assertRaises(ZeroDivisionError), proxy.on_request(broken):
             self.assertEqual(say(self.client(proxy), b"one"), b"one")
         self.assertEqual(len(proxy.journal(event="broken")), 1)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(proxy.plan["rules"], [])
+
+    def test_failing_function_and_test(self) -> None:
+        """What the block itself raises comes first."""
+        proxy = self.start()
+
+        def broken(data: bytes) -> bytes:
+            raise ZeroDivisionError
+
+        with self.assertRaises(KeyError), proxy.on_request(broken) as fault:
+            say(self.client(proxy), b"one")
+            raise KeyError
+        self.assertEqual([type(each) for each in fault.errors], [ZeroDivisionError])
+        self.flushLoggedErrors(ZeroDivisionError)
 
     def test_waits_for_itself(self) -> None:
         """A function that asks its own proxy would wait for ever: an error instead."""
         proxy = self.start()
-        with proxy.on_request(lambda data: b"%d" % len(proxy.links)):
-            self.assertEqual(say(self.client(proxy), b"one"), b"one")
+        fault = proxy.on_request(lambda data: b"%d" % len(proxy.links))
+        self.assertEqual(say(self.client(proxy), b"one"), b"one")
+        fault.remove()
         (error,) = self.flushLoggedErrors(RuntimeError)
         self.assertIn("waits for the proxy's thread", str(error.value))
 

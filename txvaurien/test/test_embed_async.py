@@ -51,6 +51,7 @@ class Laws:
     make: Callable[..., Any]
     assertEqual: Callable[..., None]
     assertRaises: Any
+    flushLoggedErrors: Callable[..., list[Any]]
 
     def test_vocabulary(self) -> None:
         """The same words, awaited."""
@@ -75,6 +76,21 @@ class Laws:
                 self.assertEqual(await proxy.disconnect_all(), 0)
 
         self.use(body)
+
+    def test_failing_function(self) -> None:
+        """What a function of the test raises, the end of the block raises."""
+
+        def broken(data: bytes) -> bytes:
+            raise ZeroDivisionError
+
+        async def body(proxy: AsyncChaosProxy) -> None:
+            with self.assertRaises(ZeroDivisionError), dial(proxy.blocking) as client:
+                async with proxy.on_request(broken):
+                    self.assertEqual(await in_thread(lambda: say(client, b"one")), b"one")
+            self.assertEqual((await proxy.plan())["rules"], [])
+
+        self.use(body)
+        self.assertEqual({each.type for each in self.flushLoggedErrors()}, {ZeroDivisionError})
 
     def test_standing(self) -> None:
         """What is awaited stands until it is ended."""
