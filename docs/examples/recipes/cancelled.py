@@ -2,7 +2,6 @@
 
 import asyncio
 
-import pytest
 import redis.asyncio as redis
 
 from txvaurien import chaos_proxy
@@ -16,9 +15,11 @@ async def test_the_pool_survives_a_cancelled_query(redis_url: str) -> None:
         async with proxy.behavior("delay", sleep=60, before=False, target="mine") as fault:
             task = asyncio.ensure_future(client.get("mine"))
             await fault.wait(1, timeout=30)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
+            # Once may be too little: before Python 3.12 wait_for swallows what comes just as it ends.
+            while not task.done():
+                task.cancel()
+                await asyncio.wait([task], timeout=0.1)
+            assert task.cancelled()
             assert await client.get("yours") == b"2"
         assert await client.mget("mine", "yours") == [b"1", b"2"]
         await client.aclose()
