@@ -7,7 +7,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TYPE_CHECKING, TypeVar
 
 from txvaurien import proxycalls, vocabulary
-from txvaurien.blockingproxy import ProxyCommands
+from txvaurien.blockingproxy import ProxyCommands, Removable
 from txvaurien.eventstream import SILENCE, Events, events_path, open_stream, pages
 from txvaurien.vocabulary import DEFAULT_PORT, Call, Fields, OptionFields, VaurienError
 
@@ -164,7 +164,7 @@ def _trusting(ca: str | None) -> SSLContext:
         raise VaurienError(f"{ca!r} has no certificates to trust ({_words(error)})") from error
 
 
-class ProxyHandle(ProxyCommands):
+class ProxyHandle(ProxyCommands, Removable):
     """One of the proxies of a server, by its name.
 
     With `with` it is removed at the end of the block.
@@ -212,17 +212,6 @@ class ProxyHandle(ProxyCommands):
     def events(self, since: int = 0, *, follow: bool = False, **filters: object) -> Events:
         """The records of this proxy, one by one; see `Client.events`."""
         return self._client.events(since, follow=follow, **filters, proxy=self.name)
-
-    def __enter__(self) -> ProxyHandle:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            self.remove()
-        except VaurienError as error:
-            # Somebody else may have been before us.
-            if not vocabulary.is_gone(error):
-                raise
 
     def _carry(self, call: Call[Answer]) -> Answer:
         return self._client._carry(proxycalls.below(self.name, call))

@@ -10,7 +10,7 @@ from txvaurien import vocabulary
 from txvaurien.vocabulary import Call, Fields, ShareFields, VaurienError
 
 Answer = TypeVar("Answer")
-FaultT = TypeVar("FaultT", bound="Fault")
+RemovableT = TypeVar("RemovableT", bound="Removable")
 
 
 class ProxyCommands:
@@ -166,7 +166,26 @@ class ProxyCommands:
         self._carry(vocabulary.stop_scenario())
 
 
-class Fault:
+class Removable:
+    """Something that is removed at the end of a ``with`` block."""
+
+    def remove(self) -> None:
+        """Remove it."""
+        raise NotImplementedError
+
+    def __enter__(self: RemovableT) -> RemovableT:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.remove()
+        except VaurienError as error:
+            # A reset, or somebody else, may have been before us.
+            if not vocabulary.is_gone(error):
+                raise
+
+
+class Fault(Removable):
     """Something that was added, and is removed at the end of a ``with`` block.
 
     :ivar name: what it is called.
@@ -175,21 +194,6 @@ class Fault:
     def __init__(self, client: ProxyCommands, name: str) -> None:
         self.name = name
         self._client = client
-
-    def remove(self) -> None:
-        """Remove it."""
-        raise NotImplementedError
-
-    def __enter__(self: FaultT) -> FaultT:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            self.remove()
-        except VaurienError as error:
-            # A reset may have been before us.
-            if not vocabulary.is_gone(error):
-                raise
 
 
 class Rule(Fault):

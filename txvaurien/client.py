@@ -27,7 +27,7 @@ from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
 from txvaurien import proxycalls, vocabulary
-from txvaurien.clientproxy import AsyncProxyCommands
+from txvaurien.clientproxy import AsyncProxyCommands, AsyncRemovable
 from txvaurien.eventstream import STREAM_HEADERS, events_path, is_stream, refuse
 from txvaurien.following import AsyncEvents, AsyncPages, AsyncStream
 from txvaurien.vocabulary import DEFAULT_PORT, Call, Fields, OptionFields, VaurienError
@@ -220,7 +220,7 @@ class AsyncClient(AsyncProxyCommands):
         return response.code, await response.content()
 
 
-class AsyncProxyHandle(AsyncProxyCommands):
+class AsyncProxyHandle(AsyncProxyCommands, AsyncRemovable):
     """One of the proxies of a server, by its name.
 
     With `async with` it is removed at the end of the block.
@@ -268,17 +268,6 @@ class AsyncProxyHandle(AsyncProxyCommands):
     async def events(self, since: int = 0, *, follow: bool = False, **filters: object) -> AsyncEvents:
         """The records of this proxy, one by one; see `AsyncClient.events`."""
         return await self._client.events(since, follow=follow, **filters, proxy=self.name)
-
-    async def __aenter__(self) -> AsyncProxyHandle:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        try:
-            await self.remove()
-        except VaurienError as error:
-            # Somebody else may have been before us.
-            if not vocabulary.is_gone(error):
-                raise
 
     async def _carry(self, call: Call[Answer]) -> Answer:
         return await self._client._carry(proxycalls.below(self.name, call))

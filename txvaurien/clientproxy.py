@@ -10,7 +10,7 @@ from txvaurien import vocabulary
 from txvaurien.vocabulary import Call, Fields, ShareFields, VaurienError
 
 Answer = TypeVar("Answer")
-FaultT = TypeVar("FaultT", bound="AsyncFault")
+RemovableT = TypeVar("RemovableT", bound="AsyncRemovable")
 
 
 class AsyncProxyCommands:
@@ -166,7 +166,26 @@ class AsyncProxyCommands:
         await self._carry(vocabulary.stop_scenario())
 
 
-class AsyncFault:
+class AsyncRemovable:
+    """Something that is removed at the end of an ``async with`` block."""
+
+    async def remove(self) -> None:
+        """Remove it."""
+        raise NotImplementedError
+
+    async def __aenter__(self: RemovableT) -> RemovableT:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        try:
+            await self.remove()
+        except VaurienError as error:
+            # A reset, or somebody else, may have been before us.
+            if not vocabulary.is_gone(error):
+                raise
+
+
+class AsyncFault(AsyncRemovable):
     """Something that was added, and is removed at the end of an ``async with`` block.
 
     :ivar name: what it is called.
@@ -175,21 +194,6 @@ class AsyncFault:
     def __init__(self, client: AsyncProxyCommands, name: str) -> None:
         self.name = name
         self._client = client
-
-    async def remove(self) -> None:
-        """Remove it."""
-        raise NotImplementedError
-
-    async def __aenter__(self: FaultT) -> FaultT:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        try:
-            await self.remove()
-        except VaurienError as error:
-            # A reset may have been before us.
-            if not vocabulary.is_gone(error):
-                raise
 
 
 class AsyncRule(AsyncFault):
