@@ -9,15 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from txvaurien.blocking import Client
+    from txvaurien.clients.blocking import Client
+    from txvaurien.clients.processes import start_proxy, stop_proxy
+    from txvaurien.clients.vocabulary import NotFired, VaurienError
     from txvaurien.embed import ChaosProxy, chaos_proxy
     from txvaurien.embedded.awaiting import AsyncChaosProxy
     from txvaurien.embedded.factory import ChaosFactory
     from txvaurien.embedded.links import LinksDiffer
     from txvaurien.errors import ConfigError, ListenError
-    from txvaurien.processes import start_proxy, stop_proxy
     from txvaurien.trialmixin import ChaosMixin
-    from txvaurien.vocabulary import NotFired, VaurienError
 
     __version__: str
 
@@ -46,15 +46,15 @@ def __getattr__(name: str) -> Any:
         "ChaosFactory": "txvaurien.embedded.factory",
         "ChaosMixin": "txvaurien.trialmixin",
         "ChaosProxy": "txvaurien.embed",
-        "Client": "txvaurien.blocking",
+        "Client": "txvaurien.clients.blocking",
         "ConfigError": "txvaurien.errors",
         "LinksDiffer": "txvaurien.embedded.links",
         "ListenError": "txvaurien.errors",
-        "NotFired": "txvaurien.vocabulary",
-        "VaurienError": "txvaurien.vocabulary",
+        "NotFired": "txvaurien.clients.vocabulary",
+        "VaurienError": "txvaurien.clients.vocabulary",
         "chaos_proxy": "txvaurien.embed",
-        "start_proxy": "txvaurien.processes",
-        "stop_proxy": "txvaurien.processes",
+        "start_proxy": "txvaurien.clients.processes",
+        "stop_proxy": "txvaurien.clients.processes",
     }
     if name == "__version__":
         return import_module("importlib.metadata").version("txvaurien")

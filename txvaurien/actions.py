@@ -20,7 +20,7 @@ from txvaurien.model import Then
 from txvaurien.options import DAY, SECONDS, Declared, unknown, values_of
 
 if TYPE_CHECKING:
-    from txvaurien.gate import Gate
+    from txvaurien.net.gate import Gate
     from txvaurien.proxy import Proxy
 
 #: What ends an action that has begun. It may take a bounded time, and may be called again if it fails.

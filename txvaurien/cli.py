@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from txvaurien.collecting import collect_later, collect_rarely
+from txvaurien.process.collecting import collect_later, collect_rarely
 
 # Twisted and most of ours are imported where they are used: not before `main` has put off looking for
 # garbage, which is a tenth of a start.
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     running: Any = reactor
     running.callWhenRunning(collect_rarely)
     if "--demo" in arguments and not {"-h", "--help", "--version"} & set(arguments):
-        from txvaurien.demo import run_demo
+        from txvaurien.process.demo import run_demo
 
         return run_demo([each for each in arguments if each != "--demo"], reactor)
     from txvaurien.tap import Options
@@ -46,9 +46,9 @@ def run(settings: Settings, reactor: Any) -> int:
     """
     from twisted.logger import globalLogBeginner
 
-    from txvaurien.descriptors import raise_limit
     from txvaurien.errors import ConfigError, ListenError
-    from txvaurien.logs import log_observer
+    from txvaurien.net.descriptors import raise_limit
+    from txvaurien.process.logs import log_observer
     from txvaurien.tap import VaurienService, ready_descriptor
 
     common = settings.common

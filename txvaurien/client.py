@@ -26,11 +26,11 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
-from txvaurien import proxycalls, vocabulary
-from txvaurien.clientproxy import AsyncProxyCommands, AsyncRemovable
-from txvaurien.eventstream import STREAM_HEADERS, events_path, is_stream, refuse
-from txvaurien.following import AsyncEvents, AsyncPages, AsyncStream
-from txvaurien.vocabulary import DEFAULT_PORT, Call, Fields, OptionFields, VaurienError
+from txvaurien.clients import proxycalls, vocabulary
+from txvaurien.clients.clientproxy import AsyncProxyCommands, AsyncRemovable
+from txvaurien.clients.eventstream import STREAM_HEADERS, events_path, is_stream, refuse
+from txvaurien.clients.following import AsyncEvents, AsyncPages, AsyncStream
+from txvaurien.clients.vocabulary import DEFAULT_PORT, Call, Fields, OptionFields, VaurienError
 
 Answer = TypeVar("Answer")
 

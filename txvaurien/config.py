@@ -15,19 +15,20 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from txvaurien.addresses import Backend, Listen, parse_backend, parse_listen
-from txvaurien.allowed import Pattern, parse_patterns
-from txvaurien.commandline import CommandLine, Source, read
-from txvaurien.definition import Definition
-from txvaurien.described import Described, check_together
 from txvaurien.errors import ConfigError
-from txvaurien.faults import FaultReader
-from txvaurien.flags import JOINED, Common, Given
+from txvaurien.net.addresses import Backend, Listen, parse_backend, parse_listen
+from txvaurien.net.allowed import Pattern, parse_patterns
 from txvaurien.options import build
 from txvaurien.plan import Plan
+from txvaurien.planning.faults import FaultReader
+from txvaurien.planning.startplan import FaultSection, check_defaults, start_plan
 from txvaurien.plugins import Registry
+from txvaurien.process.definition import Definition
 from txvaurien.protocols.base import WireProtocol
-from txvaurien.proxysections import (
+from txvaurien.settings.commandline import CommandLine, Source, read
+from txvaurien.settings.described import Described, check_together
+from txvaurien.settings.flags import JOINED, Common, Given
+from txvaurien.settings.proxysections import (
     SectionReader,
     check_unused,
     converted,
@@ -35,14 +36,13 @@ from txvaurien.proxysections import (
     scenario_of,
     shared_out,
 )
-from txvaurien.startplan import FaultSection, check_defaults, start_plan
-from txvaurien.tokens import check_given
+from txvaurien.settings.tokens import check_given
 
 # What reads a file, and what only the control server needs, is imported where it is used: a proxy is
 # started for a single test.
 if TYPE_CHECKING:
-    from txvaurien.access import Access
-    from txvaurien.scenario import Scenario
+    from txvaurien.scenarios.scenario import Scenario
+    from txvaurien.settings.access import Access
 
 #: What the main proxy is called.
 MAIN = "proxy"
@@ -166,7 +166,7 @@ def settle(line: CommandLine) -> Settings:
     try:
         return _settled(line)
     except ConfigError as error:
-        from txvaurien.inifile import check_comment
+        from txvaurien.settings.inifile import check_comment
 
         check_comment(line.in_file(error.where), error)
         raise
@@ -248,7 +248,7 @@ def _access(
     """Who may reach the control server, if there is one, and what the log should warn of."""
     if not _has_control(common):
         return None, ()
-    from txvaurien.access import access_of
+    from txvaurien.settings.access import access_of
 
     return access_of(common, places, line.environ, folder=line.folder)
 
@@ -283,7 +283,7 @@ def _check(settings: Settings, main: FaultReader) -> None:
     check_defaults(readers or [main], settings.places)
     check_together(settings.described)
     if settings.common.statsd is not None:
-        from txvaurien.statsd import parse_address
+        from txvaurien.metrics.statsd import parse_address
 
         parse_address(settings.common.statsd, settings.place("statsd"))
 

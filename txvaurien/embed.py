@@ -11,18 +11,18 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from txvaurien.clients.vocabulary import Call, Fields, VaurienError, get_journal
 from txvaurien.embedded.faults import ChaosFault
 from txvaurien.embedded.host import Edit, Gone, Host, Side, begin
 from txvaurien.embedded.links import LinkInfo, wait_for_links
+from txvaurien.embedded.proxyurl import Target, parse_target
 from txvaurien.embedded.setting import Setting, read_setting
 from txvaurien.embedded.standing import Standing, pause, resume, start_action, stop_action, unless_gone
 from txvaurien.embedded.witness import count_passed
-from txvaurien.proxyurl import Target, parse_target
-from txvaurien.vocabulary import Call, Fields, VaurienError, get_journal
 
 if TYPE_CHECKING:
     from txvaurien.behaviors.base import Behavior
-    from txvaurien.blockingproxy import ProxyCommands, Toxic
+    from txvaurien.clients.blockingproxy import ProxyCommands, Toxic
     from txvaurien.embedded.awaiting import AsyncChaosProxy
 
 Answer = TypeVar("Answer")
@@ -168,7 +168,7 @@ class ChaosProxy:
         return host
 
     def carry(self, call: Call[Answer]) -> Answer:
-        """Ask it what a call of `txvaurien.vocabulary` asks."""
+        """Ask it what a call of `txvaurien.clients.vocabulary` asks."""
         return self._running.carry(call)
 
     # Where it is.

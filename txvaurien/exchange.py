@@ -11,12 +11,12 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txvaurien.errors import NotLegal
-from txvaurien.exchangestate import Edit, ExchangeState
 from txvaurien.interfaces import IExchange
-from txvaurien.linkside import LinkSide
+from txvaurien.links.exchangestate import Edit, ExchangeState
+from txvaurien.links.linkside import LinkSide
+from txvaurien.links.waits import already
 from txvaurien.model import Cut, Exchange, Hook, Missed, Side, Then
 from txvaurien.plan import Verdict
-from txvaurien.waits import already
 
 if TYPE_CHECKING:
     from txvaurien.behaviors.base import Behavior, HookResult

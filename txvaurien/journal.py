@@ -1,7 +1,7 @@
 """The journal: what proxies did, to which exchange of which link, and why.
 
 A `Journal` observes proxies. It keeps the last records in memory, for the API,
-and gives every record to a `txvaurien.journalfile.JournalFile`, if it has one.
+and gives every record to a `txvaurien.journals.journalfile.JournalFile`, if it has one.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from txvaurien import __version__
-from txvaurien.faults import describe_plan
 from txvaurien.options import plain_values
-from txvaurien.seeds import new_seed
+from txvaurien.planning.faults import describe_plan
+from txvaurien.planning.seeds import new_seed
 
 if TYPE_CHECKING:
-    from txvaurien.journalfile import JournalFile
+    from txvaurien.journals.journalfile import JournalFile
     from txvaurien.proxy import Proxy
 
 #: The version of the format, which the first line of each file says.

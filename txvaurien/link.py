@@ -1,7 +1,7 @@
 """One link: how it begins, what it says by itself, and how it ends.
 
-A link has two lanes, one for each direction (`txvaurien.lane`). How frames go
-through them is in `txvaurien.traffic`, the order of exchanges in `txvaurien.turns`.
+A link has two lanes, one for each direction (`txvaurien.links.lane`). How frames go
+through them is in `txvaurien.links.traffic`, the order of exchanges in `txvaurien.links.turns`.
 """
 
 from __future__ import annotations
@@ -12,27 +12,27 @@ from typing import Any, Literal
 
 from zope.interface import implementer
 
-from txvaurien.chains import Chains
-from txvaurien.closing import Closing
 from txvaurien.errors import NotLegal
 from txvaurien.exchange import LiveExchange
 from txvaurien.interfaces import ILinkControl
-from txvaurien.lane import End, Lane
+from txvaurien.links.chains import Chains
+from txvaurien.links.closing import Closing
+from txvaurien.links.lane import End, Lane
+from txvaurien.links.patience import Patience
+from txvaurien.links.proxyside import ProxySide
+from txvaurien.links.traffic import Traffic
+from txvaurien.links.turns import Turns
 from txvaurien.model import Connect, Direction, Exchange, Hook, Side, Then
-from txvaurien.patience import Patience
-from txvaurien.pipe import DRAIN_TIME, Pipe
+from txvaurien.net.pipe import DRAIN_TIME, Pipe
 from txvaurien.protocols.base import Session
-from txvaurien.proxyside import ProxySide
 from txvaurien.rules import Address, label_of
-from txvaurien.traffic import Traffic
-from txvaurien.turns import Turns
 
 
 @implementer(ILinkControl)
 class Link:
     """One client connection with its backend connection.
 
-    The transport side calls `begin`, `received`, and what `txvaurien.polled.PolledOwner` says;
+    The transport side calls `begin`, `received`, and what `txvaurien.net.polled.PolledOwner` says;
     behaviors act through the `LiveExchange` of each exchange on which a rule fired.
     """
 

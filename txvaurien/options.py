@@ -28,7 +28,7 @@ import msgspec
 from msgspec import Meta
 
 from txvaurien.errors import ConfigError
-from txvaurien.times import seconds_of, seconds_with_unit
+from txvaurien.planning.times import seconds_of, seconds_with_unit
 
 #: An upper bound for every option that is a time: a day, in seconds.
 DAY = 86400.0

@@ -15,12 +15,12 @@ from typing import Any
 
 from txvaurien.behaviors.base import Behavior
 from txvaurien.errors import ConfigError
-from txvaurien.mix import Share, check_percentages
 from txvaurien.model import Direction, Exchange, Hook
 from txvaurien.options import plain_values
+from txvaurien.planning.mix import Share, check_percentages
+from txvaurien.planning.seeds import digest, draw, new_seed
 from txvaurien.protocols.base import WireProtocol
 from txvaurien.rules import ANSWERED, Activation, Cap, LinkFacts, Rule, Tallies, Tally, hooks_of, label_of
-from txvaurien.seeds import digest, draw, new_seed
 from txvaurien.toxics.base import Toxic
 
 __all__ = ["ActivePlan", "PlacedToxic", "Plan", "Rule", "Share", "Verdict"]

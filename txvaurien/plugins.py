@@ -20,13 +20,13 @@ from zope.interface.verify import verifyClass
 
 from txvaurien.actions import ACTIONS
 from txvaurien.behaviors.base import Behavior
+from txvaurien.clients.vocabulary import COUNTS
 from txvaurien.errors import ConfigError
 from txvaurien.interfaces import IBehavior, IToxic, IWireProtocol
 from txvaurien.options import Declared, build, options_of, unknown
+from txvaurien.planning.rulefields import RULE_FIELDS
 from txvaurien.protocols.base import WireProtocol
-from txvaurien.rulefields import RULE_FIELDS
 from txvaurien.toxics.base import Toxic
-from txvaurien.vocabulary import COUNTS
 
 log = Logger()
 

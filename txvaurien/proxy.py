@@ -16,21 +16,21 @@ from twisted.internet.interfaces import IAddress, IReactorTime, IStreamClientEnd
 from twisted.internet.protocol import Factory
 
 from txvaurien.actions import Actions
-from txvaurien.addresses import Backend, parse_backend
-from txvaurien.descriptors import exhausted
-from txvaurien.dialling import Dialler, LinkEnd
-from txvaurien.gate import Gate
-from txvaurien.itself import refuse_itself
+from txvaurien.journals.reports import Reports, Stats, describe_link
 from txvaurien.link import Link
+from txvaurien.links.dialling import Dialler, LinkEnd
 from txvaurien.model import Direction, Then
+from txvaurien.net.addresses import Backend, parse_backend
+from txvaurien.net.descriptors import exhausted
+from txvaurien.net.gate import Gate
+from txvaurien.net.itself import refuse_itself
+from txvaurien.net.polled import PolledPipe
+from txvaurien.net.poller import poller_of
+from txvaurien.net.pool import Pool
+from txvaurien.net.reach import CheckedReactor, Reach, Way
 from txvaurien.plan import Plan
-from txvaurien.planfollower import PlanFollower
-from txvaurien.polled import PolledPipe
-from txvaurien.poller import poller_of
-from txvaurien.pool import Pool
+from txvaurien.planning.planfollower import PlanFollower
 from txvaurien.protocols.base import WireProtocol
-from txvaurien.reach import CheckedReactor, Reach, Way
-from txvaurien.reports import Reports, Stats, describe_link
 from txvaurien.rules import Cap
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Proxy(PlanFollower):
         self.meter: Meter | None = None
         self.reports = Reports(self)
         self.observers = self.reports.observers
-        # What links say of themselves. See `txvaurien.proxyside.ProxySide`.
+        # What links say of themselves. See `txvaurien.links.proxyside.ProxySide`.
         self.event, self.fired = self.reports.event, self.reports.fired
         self.toxic_taken = self.reports.toxic_taken
         self.warn_of_misfire = self.reports.warn_of_misfire
@@ -199,7 +199,7 @@ class Proxy(PlanFollower):
         await self.actions.stop_all()
         await self.settled()
 
-    # What links ask of their proxy (`txvaurien.proxyside.ProxySide`).
+    # What links ask of their proxy (`txvaurien.links.proxyside.ProxySide`).
 
     def new_link(self, client_address: str) -> Link:
         """A link for a client that has just come."""

@@ -88,7 +88,7 @@ def _seed_of_run(config: pytest.Config) -> int:
     given: int | None = worker.get(_WORKER_INPUT, config.getoption("--vaurien-seed"))
     if given is not None:
         return given
-    from txvaurien.seeds import new_seed
+    from txvaurien.planning.seeds import new_seed
 
     return new_seed()
 

@@ -12,12 +12,12 @@ from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFacto
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from txvaurien.accepting import Accepting, accepts_itself
-from txvaurien.addresses import parse_listen
 from txvaurien.errors import ConfigError, ListenError
-from txvaurien.gate import Gate
-from txvaurien.itself import refuse_itself
-from txvaurien.listening import cannot_listen
+from txvaurien.net.accepting import Accepting, accepts_itself
+from txvaurien.net.addresses import parse_listen
+from txvaurien.net.gate import Gate
+from txvaurien.net.itself import refuse_itself
+from txvaurien.net.listening import cannot_listen
 from txvaurien.proxy import Proxy, ProxyFactory
 
 #: How many connections the kernel queues for us.

@@ -13,23 +13,23 @@ from twisted.logger import Logger, globalLogPublisher
 from twisted.python import usage
 
 from txvaurien import __version__
-from txvaurien.collecting import collect_rarely
-from txvaurien.commandline import CommandLine, read
 from txvaurien.config import Settings, settle
-from txvaurien.descriptors import raise_limit
 from txvaurien.errors import ConfigError, ListenError
-from txvaurien.hangupsignal import HangupSignal
 from txvaurien.journal import Journal
-from txvaurien.journalfile import JournalFile
-from txvaurien.knocking import Knocking
-from txvaurien.logs import log_observer
-from txvaurien.member import Member
-from txvaurien.panicsignal import PanicSignal
+from txvaurien.journals.journalfile import JournalFile
+from txvaurien.net.descriptors import raise_limit
 from txvaurien.plan import Plan
 from txvaurien.plugins import Registry
-from txvaurien.printing import show
-from txvaurien.processsignal import ProcessSignal
-from txvaurien.proxies import NoProxy, Proxies
+from txvaurien.process.collecting import collect_rarely
+from txvaurien.process.hangupsignal import HangupSignal
+from txvaurien.process.knocking import Knocking
+from txvaurien.process.logs import log_observer
+from txvaurien.process.member import Member
+from txvaurien.process.panicsignal import PanicSignal
+from txvaurien.process.printing import show
+from txvaurien.process.processsignal import ProcessSignal
+from txvaurien.process.proxies import NoProxy, Proxies
+from txvaurien.settings.commandline import CommandLine, read
 
 # Most starts need only some of what follows, and people start one proxy for each test. So the
 # control server (Klein, and the web server below it) and what only some commands do are
@@ -37,7 +37,7 @@ from txvaurien.proxies import NoProxy, Proxies
 if TYPE_CHECKING:
     from txvaurien.control.service import ControlService
     from txvaurien.metrics.watcher import Metrics
-    from txvaurien.reloading import Reloader
+    from txvaurien.process.reloading import Reloader
 
 #: Names a descriptor that is told when everything listens (`VaurienService`).
 READY_VARIABLE = "VAURIEN_READY_FD"
@@ -69,7 +69,7 @@ class Options(usage.Options):
         except ConfigError as error:
             raise SystemExit(f"vaurien: {error}") from error
         if line.asks("dry-run"):
-            from txvaurien.dryrun import dry_run_text
+            from txvaurien.settings.dryrun import dry_run_text
 
             show(dry_run_text(self.settings))
             raise SystemExit(0)
@@ -82,7 +82,7 @@ class Options(usage.Options):
         return line, settle(line)
 
     def _read_replay(self, arguments: Sequence[str]) -> tuple[CommandLine, Settings]:
-        from txvaurien.replaying import read_replayed, settle_replayed
+        from txvaurien.journals.replaying import read_replayed, settle_replayed
 
         line, replay = read_replayed(arguments, self._registry)
         self._obey(line)
@@ -109,7 +109,7 @@ class Options(usage.Options):
         return self._help(self._registry or Registry.load())
 
     def _help(self, registry: Registry) -> str:
-        from txvaurien.helptext import help_text
+        from txvaurien.settings.helptext import help_text
 
         return help_text(registry, self.program)
 
@@ -184,7 +184,7 @@ class VaurienService(MultiService):
                 ensureDeferred(self.proxies.get(described.name).playing.play(described.scenario))
 
     def _make_reloader(self) -> Reloader:
-        from txvaurien.reloading import Reloader
+        from txvaurien.process.reloading import Reloader
 
         return Reloader(self.settings, self.proxies, self._welcome)
 
@@ -349,7 +349,7 @@ def make_statsd(metrics: Metrics, settings: Settings, reactor: Any) -> IService:
 
     :raises ConfigError: the address will not do.
     """
-    from txvaurien.statsd import StatsdService, connect, parse_address
+    from txvaurien.metrics.statsd import StatsdService, connect, parse_address
 
     place = settings.place("statsd")
     address = parse_address(settings.common.statsd or "", place)

@@ -13,7 +13,7 @@ from zope.interface import directlyProvides, providedBy
 
 from txvaurien.embedded.factory import ChaosFactory, seed_of_test
 from txvaurien.errors import ConfigError
-from txvaurien.seeds import new_seed
+from txvaurien.planning.seeds import new_seed
 
 if TYPE_CHECKING:
     from txvaurien.embed import ChaosProxy

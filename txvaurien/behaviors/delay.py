@@ -8,10 +8,10 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 
 from txvaurien.behaviors.base import Behavior
-from txvaurien.distributions import Distribution, draw_wait
 from txvaurien.exchange import LiveExchange
 from txvaurien.model import Hook
 from txvaurien.options import DAY, SECONDS
+from txvaurien.planning.distributions import Distribution, draw_wait
 from txvaurien.protocols.base import WireProtocol
 
 

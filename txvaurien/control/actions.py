@@ -14,8 +14,8 @@ from twisted.web.iweb import IRequest
 from txvaurien.actions import ACTIONS, Action
 from txvaurien.control.answers import not_found, short_form
 from txvaurien.control.app import OK, body_of, new_app, say
-from txvaurien.faults import FaultReader, describe_action
 from txvaurien.options import unknown
+from txvaurien.planning.faults import FaultReader, describe_action
 from txvaurien.proxy import Proxy
 
 

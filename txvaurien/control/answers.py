@@ -15,7 +15,7 @@ from typing import Any
 from twisted.web.iweb import IRequest
 
 from txvaurien.errors import ConfigError
-from txvaurien.planreader import ConfigErrors
+from txvaurien.planning.planreader import ConfigErrors
 
 JSON_HEADERS = {
     b"content-type": b"application/json",

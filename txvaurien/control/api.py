@@ -25,7 +25,7 @@ from txvaurien.control.journal import JournalApi
 from txvaurien.control.metrics import MetricsApi
 from txvaurien.journal import Journal
 from txvaurien.metrics.watcher import Metrics
-from txvaurien.proxies import Proxies
+from txvaurien.process.proxies import Proxies
 
 # What stands below a branch is imported by the first request that goes there: to compile its routes is
 # a large part of a start, and most who start a proxy for a test use few of them.

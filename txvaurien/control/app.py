@@ -16,7 +16,7 @@ from txvaurien.control.answers import Problem, Refused, answer_with, encode, not
 from txvaurien.control.bodies import read_object
 from txvaurien.errors import ConfigError, ListenError
 from txvaurien.options import Declared, build, options_of
-from txvaurien.proxies import NoProxy, ProxyExists
+from txvaurien.process.proxies import NoProxy, ProxyExists
 
 _log = Logger()
 

@@ -15,12 +15,12 @@ from twisted.python.failure import Failure
 
 from txvaurien.control.answers import Problem, Refused, not_found, short_form
 from txvaurien.errors import ConfigError, RuleGone
-from txvaurien.faults import FaultReader, describe_rule
 from txvaurien.options import unknown
 from txvaurien.plan import PlacedToxic
-from txvaurien.planreader import without_counts
+from txvaurien.planning.faults import FaultReader, describe_rule
+from txvaurien.planning.planreader import without_counts
+from txvaurien.planning.rulefields import RULE_FIELDS
 from txvaurien.proxy import Proxy
-from txvaurien.rulefields import RULE_FIELDS
 from txvaurien.rules import Activation, Rule
 
 #: What of a toxic stays as it is.

@@ -15,8 +15,8 @@ from txvaurien.control.plans import describe_kinds, describe_option, describe_op
 from txvaurien.control.schemas import schema_of, schemas_of
 from txvaurien.options import Declared, options_of, summary
 from txvaurien.plugins import Registry
+from txvaurien.process.proxies import NoProxy, Proxies
 from txvaurien.protocols.base import WireProtocol
-from txvaurien.proxies import NoProxy, Proxies
 
 
 def list_protocols(registry: Registry) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What of plans and options is given out as JSON. `txvaurien.planreader` takes it in again."""
+"""What of plans and options is given out as JSON. `txvaurien.planning.planreader` takes it in again."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from txvaurien.faults import describe_plan
 from txvaurien.model import ErrorKind
 from txvaurien.options import Declared, Option, options_of, summary
 from txvaurien.plan import Plan
+from txvaurien.planning.faults import describe_plan
 
 
 def describe_mix(plan: Plan) -> dict[str, Any]:

@@ -25,8 +25,6 @@ from msgspec import Meta
 from twisted.logger import Logger
 from twisted.web.iweb import IRequest
 
-from txvaurien.addresses import parse_backend
-from txvaurien.allowed import check_asked
 from txvaurien.control.actions import ActionsApi
 from txvaurien.control.answers import Problem, Refused
 from txvaurien.control.app import OK, body_of, mounted, new_app, query_of, say
@@ -36,12 +34,14 @@ from txvaurien.control.rules import RulesApi
 from txvaurien.control.scenario import ScenarioApi
 from txvaurien.control.toxics import ToxicsApi
 from txvaurien.errors import ConfigError
-from txvaurien.faults import describe_plan
-from txvaurien.member import Member
+from txvaurien.journals.passed import note_passed, passed_of
+from txvaurien.net.addresses import parse_backend
+from txvaurien.net.allowed import check_asked
 from txvaurien.options import Declared
-from txvaurien.passed import note_passed, passed_of
-from txvaurien.planreader import PlanReader
-from txvaurien.proxies import Proxies
+from txvaurien.planning.faults import describe_plan
+from txvaurien.planning.planreader import PlanReader
+from txvaurien.process.member import Member
+from txvaurien.process.proxies import Proxies
 
 _BACKEND_FIELDS = ("backend", "cut")
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from txvaurien.addresses import HOST_PORT, Backend, Listen, parse_backend, parse_listen
-from txvaurien.allowed import check_asked
 from txvaurien.control.answers import Problem
-from txvaurien.definition import Definition
-from txvaurien.definitionreader import DefinitionReader
-from txvaurien.endpoints import numeric
 from txvaurien.errors import ConfigError
-from txvaurien.faults import describe_plan
-from txvaurien.limits import Limits
-from txvaurien.member import Member
+from txvaurien.net.addresses import HOST_PORT, Backend, Listen, parse_backend, parse_listen
+from txvaurien.net.allowed import check_asked
+from txvaurien.net.endpoints import numeric
 from txvaurien.options import options_of, plain_values
-from txvaurien.proxies import NoProxy, Proxies
+from txvaurien.planning.faults import describe_plan
+from txvaurien.process.definition import Definition
+from txvaurien.process.definitionreader import DefinitionReader
+from txvaurien.process.limits import Limits
+from txvaurien.process.member import Member
+from txvaurien.process.proxies import NoProxy, Proxies
 from txvaurien.proxy import Proxy
 
 AddressT = TypeVar("AddressT", Listen, Backend)

@@ -21,10 +21,10 @@ from twisted.web.iweb import IRequest
 
 from txvaurien.control.app import OK, body_of, new_app, query_of, say
 from txvaurien.control.faultedits import Rules
-from txvaurien.faults import FaultReader
 from txvaurien.options import DAY, SECONDS, Declared
+from txvaurien.planning.faults import FaultReader
+from txvaurien.planning.rulefields import MOST
 from txvaurien.proxy import Proxy
-from txvaurien.rulefields import MOST
 
 
 class Position(Declared, frozen=True, kw_only=True):

@@ -14,10 +14,10 @@ from twisted.web.iweb import IRequest
 
 from txvaurien.control.answers import Refused, not_found, short_form
 from txvaurien.control.app import OK, body_of, new_app, say
-from txvaurien.faults import FaultReader
-from txvaurien.player import Player
-from txvaurien.playing import Playing
-from txvaurien.scenario import read_scenario
+from txvaurien.planning.faults import FaultReader
+from txvaurien.scenarios.player import Player
+from txvaurien.scenarios.playing import Playing
+from txvaurien.scenarios.scenario import read_scenario
 
 _NONE = "no scenario is played; PUT one first"
 

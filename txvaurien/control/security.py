@@ -19,7 +19,7 @@ from twisted.web.server import Request
 from zope.interface import implementer
 
 from txvaurien.control.answers import Problem, Refused
-from txvaurien.tokens import TOKEN_VARIABLE
+from txvaurien.settings.tokens import TOKEN_VARIABLE
 
 _WILDCARDS = frozenset({"0.0.0.0", "::"})
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/?#@\[\]]+)(?::\d*)?")

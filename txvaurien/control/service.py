@@ -9,16 +9,16 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.interfaces import IAddress
 
-from txvaurien.access import Access, allowed_names, bound_host, control_listen
 from txvaurien.control.api import ControlApi
 from txvaurien.control.security import AllowedHosts, Guard
 from txvaurien.control.site import ClosingFactory, ControlSite
 from txvaurien.errors import ConfigError
 from txvaurien.journal import Journal
 from txvaurien.metrics.watcher import Metrics
-from txvaurien.proxies import Proxies
+from txvaurien.process.proxies import Proxies
 from txvaurien.service import Listener
-from txvaurien.tokens import check_token
+from txvaurien.settings.access import Access, allowed_names, bound_host, control_listen
+from txvaurien.settings.tokens import check_token
 
 #: How many connections the kernel queues for us.
 BACKLOG = 50

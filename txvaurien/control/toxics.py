@@ -18,7 +18,7 @@ from twisted.web.iweb import IRequest
 
 from txvaurien.control.app import body_of, new_app, say
 from txvaurien.control.faultedits import Toxics
-from txvaurien.faults import FaultReader
+from txvaurien.planning.faults import FaultReader
 from txvaurien.proxy import Proxy
 
 

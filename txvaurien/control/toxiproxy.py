@@ -39,18 +39,18 @@ from txvaurien.control.proxyjson import (
     read_definition,
     stays,
 )
-from txvaurien.definition import Definition
-from txvaurien.definitionreader import (
+from txvaurien.errors import ConfigError, ListenError
+from txvaurien.options import Declared
+from txvaurien.process.definition import Definition
+from txvaurien.process.definitionreader import (
     ALL_FIELDS,
     DefinitionReader,
     MissingField,
     known_of,
     tolerant_toxic,
 )
-from txvaurien.errors import ConfigError, ListenError
-from txvaurien.member import Member
-from txvaurien.options import Declared
-from txvaurien.proxies import NoProxy, Proxies, ProxyExists
+from txvaurien.process.member import Member
+from txvaurien.process.proxies import NoProxy, Proxies, ProxyExists
 
 #: What its clients are told: the version of Toxiproxy that this does as.
 VERSION = "2.12.0"

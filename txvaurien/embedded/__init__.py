@@ -1,7 +1,7 @@
 """How `txvaurien.chaos_proxy` runs a proxy for a test: in a thread of its own, or in a process.
 
 - `txvaurien.embed`: what tests use, blocking; `awaiting` is the same for coroutines.
-- `host`: where the proxy runs. Either place carries the calls of `txvaurien.vocabulary`.
+- `host`: where the proxy runs. Either place carries the calls of `txvaurien.clients.vocabulary`.
 - `bound`: a process that ends with the one that has started it.
 - `thread`: a private reactor, never installed, in a thread of its own.
 - `desk`, `ruledesk`: answer calls on the objects themselves, in that thread.

@@ -1,4 +1,4 @@
-"""A call of `txvaurien.vocabulary` as a desk gets it."""
+"""A call of `txvaurien.clients.vocabulary` as a desk gets it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta
 
 from txvaurien.control.answers import Problem, Refused
-from txvaurien.faults import FaultReader, FaultT
 from txvaurien.options import DAY, Declared, build, unknown
-from txvaurien.rulefields import MOST
+from txvaurien.planning.faults import FaultReader, FaultT
+from txvaurien.planning.rulefields import MOST
 
 #: What is answered: plain JSON values, as the control server says them.
 Said = Mapping[str, Any]

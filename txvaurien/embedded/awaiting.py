@@ -9,16 +9,16 @@ from collections.abc import Awaitable, Callable, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from txvaurien.clientproxy import AsyncProxyCommands
+from txvaurien.clients.clientproxy import AsyncProxyCommands
+from txvaurien.clients.vocabulary import Call, Fields
 from txvaurien.embedded.faults import ChaosFault
 from txvaurien.embedded.links import LinkInfo
 from txvaurien.embedded.outcome import begun, in_thread
 from txvaurien.embedded.standing import Standing
-from txvaurien.vocabulary import Call, Fields
 
 if TYPE_CHECKING:
     from txvaurien.behaviors.base import Behavior
-    from txvaurien.blockingproxy import Toxic
+    from txvaurien.clients.blockingproxy import Toxic
     from txvaurien.embed import ChaosProxy
     from txvaurien.embedded.host import Edit
 

@@ -1,4 +1,4 @@
-"""Answers the calls of `txvaurien.vocabulary` on a proxy itself, as the control server does over HTTP.
+"""Answers the calls of `txvaurien.clients.vocabulary` on a proxy itself, as the control server does.
 
 Only in the reactor's thread. Klein cannot be used here: to import it is to install a reactor.
 """
@@ -10,30 +10,30 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, unquote
 
-from txvaurien import vocabulary
 from txvaurien.actions import ACTIONS, Action
-from txvaurien.addresses import Backend, Listen, parse_backend
+from txvaurien.clients import vocabulary
 from txvaurien.control.answers import Problem, Refused
 from txvaurien.control.plans import describe_mix
 from txvaurien.embedded.asked import Asked, Handlers, Said, no_such, read_words
 from txvaurien.embedded.ruledesk import RuleDesk, ToxicDesk
 from txvaurien.embedded.witness import PASSED
-from txvaurien.endpoints import Description
 from txvaurien.errors import ConfigError, ListenError
-from txvaurien.faults import describe_action, describe_plan
+from txvaurien.journals.passed import passed_of
+from txvaurien.journals.reports import describe_link
 from txvaurien.model import Then
-from txvaurien.passed import passed_of
-from txvaurien.planreader import PlanReader
-from txvaurien.reports import describe_link
-from txvaurien.rulefields import read_fields
+from txvaurien.net.addresses import Backend, Listen, parse_backend
+from txvaurien.net.endpoints import Description
+from txvaurien.planning.faults import describe_action, describe_plan
+from txvaurien.planning.planreader import PlanReader
+from txvaurien.planning.rulefields import read_fields
 from txvaurien.rules import Rule
-from txvaurien.scenario import read_scenario
+from txvaurien.scenarios.scenario import read_scenario
 
 if TYPE_CHECKING:
     from txvaurien.behaviors.base import Behavior
     from txvaurien.journal import Journal
-    from txvaurien.member import Member
-    from txvaurien.proxies import Proxies
+    from txvaurien.process.member import Member
+    from txvaurien.process.proxies import Proxies
 
 Answer = TypeVar("Answer")
 

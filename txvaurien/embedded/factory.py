@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from txvaurien.embed import ChaosProxy, chaos_proxy
 from txvaurien.embedded.lastwords import LastWords
 from txvaurien.errors import ConfigError
-from txvaurien.seeds import digest
+from txvaurien.planning.seeds import digest
 
 if TYPE_CHECKING:
     from txvaurien.embedded.awaiting import AsyncChaosProxy
 
-#: Short enough to be typed again, as `txvaurien.seeds.new_seed` has them.
+#: Short enough to be typed again, as `txvaurien.planning.seeds.new_seed` has them.
 _SEEDS = 2**32
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from txvaurien.blockingproxy import ProxyCommands, Rule
-from txvaurien.vocabulary import Fields, VaurienError, is_gone
+from txvaurien.clients.blockingproxy import ProxyCommands, Rule
+from txvaurien.clients.vocabulary import Fields, VaurienError, is_gone
 
 #: Gives the records of the journal after a number.
 Records = Callable[[int], list[Fields]]

@@ -6,14 +6,14 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
+from txvaurien.clients.vocabulary import VaurienError
 from txvaurien.errors import ConfigError
-from txvaurien.vocabulary import VaurienError
 
 if TYPE_CHECKING:
     from txvaurien.behaviors.base import Behavior
-    from txvaurien.blockingproxy import ProxyCommands
+    from txvaurien.clients.blockingproxy import ProxyCommands
+    from txvaurien.clients.vocabulary import Call
     from txvaurien.embedded.setting import Setting
-    from txvaurien.vocabulary import Call
 
 Answer = TypeVar("Answer")
 
@@ -25,7 +25,7 @@ Side = Literal["request", "response"]
 class Gone(VaurienError):
     """The proxy is no longer there, or not in this process; so is all that stood in it.
 
-    What ends at the end of a ``with`` block has ended then (`txvaurien.vocabulary.is_gone`).
+    What ends at the end of a ``with`` block has ended then (`txvaurien.clients.vocabulary.is_gone`).
     """
 
     def __init__(self, message: str) -> None:

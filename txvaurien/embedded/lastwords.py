@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from textwrap import indent
 from typing import TYPE_CHECKING
 
-from txvaurien.ctlevents import line_of
-from txvaurien.ctlwords import in_words
-from txvaurien.vocabulary import Fields
+from txvaurien.clients.vocabulary import Fields
+from txvaurien.ctl.events import line_of
+from txvaurien.ctl.words import in_words
 
 if TYPE_CHECKING:
     from txvaurien.embed import ChaosProxy

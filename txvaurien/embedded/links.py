@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from txvaurien.vocabulary import Fields, VaurienError
+from txvaurien.clients.vocabulary import Fields, VaurienError
 
 #: How many links an error names.
 _SHOWN = 5

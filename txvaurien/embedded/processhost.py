@@ -9,14 +9,14 @@ import tempfile
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeVar
 
-from txvaurien import proxycalls
-from txvaurien.blocking import Client
-from txvaurien.blockingproxy import ProxyCommands
+from txvaurien.clients import proxycalls
+from txvaurien.clients.blocking import Client
+from txvaurien.clients.blockingproxy import ProxyCommands
+from txvaurien.clients.processes import ProxyProcess
+from txvaurien.clients.vocabulary import RESET, Call, VaurienError
 from txvaurien.embedded.host import Gone, Owner
 from txvaurien.embedded.witness import PASSED, begin_noting
 from txvaurien.errors import ListenError
-from txvaurien.processes import ProxyProcess
-from txvaurien.vocabulary import RESET, Call, VaurienError
 
 if TYPE_CHECKING:
     from txvaurien.behaviors.base import Behavior

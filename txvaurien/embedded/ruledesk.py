@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from txvaurien.clients.vocabulary import RULES, TOXICS
 from txvaurien.control.faultedits import Rules, Toxics
 from txvaurien.embedded.asked import Asked, Handlers, Said
-from txvaurien.faults import FaultReader
+from txvaurien.planning.faults import FaultReader
 from txvaurien.proxy import Proxy
-from txvaurien.vocabulary import RULES, TOXICS
 
 
 class RuleDesk:

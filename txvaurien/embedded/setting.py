@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from txvaurien.definition import Definition
-from txvaurien.definitionreader import DefinitionReader
+from txvaurien.embedded.proxyurl import TLS_SCHEMES, Target
 from txvaurien.errors import ConfigError
+from txvaurien.planning.seeds import new_seed
 from txvaurien.plugins import Registry
-from txvaurien.proxyurl import TLS_SCHEMES, Target
-from txvaurien.seeds import new_seed
+from txvaurien.process.definition import Definition
+from txvaurien.process.definitionreader import DefinitionReader
 
 Part = str | Mapping[str, object]
 
@@ -20,7 +20,7 @@ _PLACES = {"upstream": "backend", "plan.mix": "behavior", "plan.": ""}
 
 @dataclass(frozen=True)
 class Setting:
-    """A proxy, as an object of JSON (`txvaurien.definitionreader`), and read.
+    """A proxy, as an object of JSON (`txvaurien.process.definitionreader`), and read.
 
     :param registry: what can be named.
     """

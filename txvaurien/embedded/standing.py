@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from txvaurien.blockingproxy import ProxyCommands
-from txvaurien.vocabulary import Fields, VaurienError, is_gone
+from txvaurien.clients.blockingproxy import ProxyCommands
+from txvaurien.clients.vocabulary import Fields, VaurienError, is_gone
 
 #: The toxics that `pause` adds.
 _PAUSES = {"upstream": "paused_upstream", "downstream": "paused_downstream"}

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from txvaurien.clients.vocabulary import VaurienError
 from txvaurien.embedded.host import Gone, Owner
-from txvaurien.vocabulary import VaurienError
 
 if sys.platform == "linux":
     from twisted.internet.epollreactor import EPollReactor as _Reactor

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeVar
 
-from txvaurien.blockingproxy import ProxyCommands
+from txvaurien.clients.blockingproxy import ProxyCommands
+from txvaurien.clients.vocabulary import VaurienError
 from txvaurien.embedded.desk import Desk, refuse_tls
 from txvaurien.embedded.edits import Edited
 from txvaurien.embedded.thread import LIMIT, ReactorThread
 from txvaurien.errors import ConfigError
 from txvaurien.journal import Journal
-from txvaurien.passed import note_passed
-from txvaurien.proxies import Proxies
-from txvaurien.vocabulary import VaurienError
+from txvaurien.journals.passed import note_passed
+from txvaurien.process.proxies import Proxies
 
 if TYPE_CHECKING:
     from txvaurien.behaviors.base import Behavior
+    from txvaurien.clients.vocabulary import Call
     from txvaurien.embedded.host import Edit, Side
     from txvaurien.embedded.setting import Setting
     from txvaurien.proxy import Proxy
-    from txvaurien.vocabulary import Call
 
 Answer = TypeVar("Answer")
 

@@ -1,4 +1,4 @@
-"""Asking a proxy which requests have passed it; see `txvaurien.passed`. Standard library only."""
+"""Asking a proxy which requests have passed it; see `txvaurien.journals.passed`. Standard library only."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from txvaurien.vocabulary import Call, VaurienError
+from txvaurien.clients.vocabulary import Call, VaurienError
 
 PASSED = "/passed"
 

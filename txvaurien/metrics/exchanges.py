@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from txvaurien.lane import Lane
+from txvaurien.links.lane import Lane
+from txvaurien.links.traffic import Traffic
+from txvaurien.links.turns import Turns
 from txvaurien.model import Exchange, Frame
-from txvaurien.traffic import Traffic
-from txvaurien.turns import Turns
 
 if TYPE_CHECKING:
     from txvaurien.exchange import LiveExchange

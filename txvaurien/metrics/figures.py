@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from txvaurien.reports import Stats, counted_by
+from txvaurien.journals.reports import Stats, counted_by
 
 if TYPE_CHECKING:
     from txvaurien.proxy import Proxy

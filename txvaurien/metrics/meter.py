@@ -14,12 +14,12 @@ from twisted.internet.error import (
     TimeoutError,
 )
 
+from txvaurien.links.traffic import Traffic
+from txvaurien.links.turns import Turns
 from txvaurien.metrics.classes import Classes
 from txvaurien.metrics.exchanges import MeteredTraffic, MeteredTurns
 from txvaurien.metrics.figures import BOUNDS, Noted, Spread
-from txvaurien.pool import PoolTimeout
-from txvaurien.traffic import Traffic
-from txvaurien.turns import Turns
+from txvaurien.net.pool import PoolTimeout
 
 if TYPE_CHECKING:
     from txvaurien.link import Link

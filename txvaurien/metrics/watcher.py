@@ -17,15 +17,15 @@ from txvaurien.proxy import Proxy, address_text
 
 if TYPE_CHECKING:
     from txvaurien.journal import Journal
-    from txvaurien.journalfile import JournalFile
-    from txvaurien.proxies import Proxies
+    from txvaurien.journals.journalfile import JournalFile
+    from txvaurien.process.proxies import Proxies
 
 #: What a proxy says of itself: the metric, the labels behind the name of the proxy, the number.
 _Said = Iterator[tuple[Family, tuple[str, ...], float | Spread]]
 
 
 class Metrics:
-    """Watches proxies (`txvaurien.proxies.Watcher`), and says how things are when it is asked.
+    """Watches proxies (`txvaurien.process.proxies.Watcher`), and says how things are when it is asked.
 
     :param journal: how many events it was told of.
     :param journal_file: how many lines it has dropped.

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from txvaurien import blocking, blockingproxy, client, clientproxy
+from txvaurien import client
+from txvaurien.clients import blocking, blockingproxy, clientproxy
 
 PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
 

@@ -22,8 +22,8 @@ from txvaurien.control.site import ControlSite
 from txvaurien.journal import Journal
 from txvaurien.plan import Plan
 from txvaurien.plugins import Registry
+from txvaurien.process.proxies import Proxies
 from txvaurien.protocols.tcp import Tcp
-from txvaurien.proxies import Proxies
 from txvaurien.proxy import Proxy
 from txvaurien.toxics.bandwidth import Bandwidth
 from txvaurien.toxics.latency import Latency

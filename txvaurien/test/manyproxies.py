@@ -14,14 +14,14 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from twisted.web.client import Agent, HTTPConnectionPool
 
-from txvaurien.addresses import Listen
 from txvaurien.control.service import ControlService
-from txvaurien.definition import Definition
-from txvaurien.definitionreader import DefinitionReader
 from txvaurien.journal import Journal
-from txvaurien.member import Member
+from txvaurien.net.addresses import Listen
 from txvaurien.plugins import Registry
-from txvaurien.proxies import Proxies
+from txvaurien.process.definition import Definition
+from txvaurien.process.definitionreader import DefinitionReader
+from txvaurien.process.member import Member
+from txvaurien.process.proxies import Proxies
 
 
 class Echo(Protocol):

@@ -15,9 +15,9 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from txvaurien.accepting import COMPLAIN_EVERY, Accepting, accepts_itself, client_text
-from txvaurien.plug import WithoutFillers
-from txvaurien.polled import PolledPipe
+from txvaurien.net.accepting import COMPLAIN_EVERY, Accepting, accepts_itself, client_text
+from txvaurien.net.plug import WithoutFillers
+from txvaurien.net.polled import PolledPipe
 from txvaurien.protocols.tcp import Tcp
 from txvaurien.proxy import Proxy
 from txvaurien.service import ProxyService

@@ -10,19 +10,19 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien.access import Access, allowed_names, control_listen, is_local
-from txvaurien.addresses import Listen, parse_listen
 from txvaurien.config import Settings, load
 from txvaurien.control.bodies import MAX_DEPTH
 from txvaurien.control.events import STREAMS
 from txvaurien.control.requests import MAX_BODY
 from txvaurien.control.site import IDLE, MAX_CONNECTIONS, MAX_HEADERS, ControlChannel
-from txvaurien.dryrun import dry_run_text
 from txvaurien.errors import ConfigError
-from txvaurien.flags import flags_of
+from txvaurien.net.addresses import Listen, parse_listen
+from txvaurien.settings.access import Access, allowed_names, control_listen, is_local
+from txvaurien.settings.dryrun import dry_run_text
+from txvaurien.settings.flags import flags_of
+from txvaurien.settings.tokens import MAX_TOKEN, MIN_TOKEN, TOKEN_VARIABLE
 from txvaurien.test.control_helpers import TOKEN, registry
 from txvaurien.test.test_fault_docs import DocsCase
-from txvaurien.tokens import MAX_TOKEN, MIN_TOKEN, TOKEN_VARIABLE
 
 
 class LocalTests(SynchronousTestCase):

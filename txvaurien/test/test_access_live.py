@@ -22,22 +22,22 @@ from twisted.internet.address import IPv4Address
 from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien import Client, VaurienError
-from txvaurien.access import Access
-from txvaurien.addresses import parse_listen
-from txvaurien.allowed import parse_patterns
 from txvaurien.client import AsyncClient
+from txvaurien.clients.processes import ProxyProcess
 from txvaurien.control.requests import MAX_BODY
 from txvaurien.control.service import ControlService
-from txvaurien.processes import ProxyProcess
+from txvaurien.net.addresses import parse_listen
+from txvaurien.net.allowed import parse_patterns
+from txvaurien.process.proxies import Proxies
 from txvaurien.protocols.tcp import Tcp
-from txvaurien.proxies import Proxies
 from txvaurien.proxy import Proxy
+from txvaurien.settings.access import Access
+from txvaurien.settings.tokens import TOKEN_VARIABLE
 from txvaurien.test.control_helpers import TOKEN, registry
 from txvaurien.test.peers import ScriptedBackend
 from txvaurien.test.servers import free_port
 from txvaurien.test.support import ProxyCase
 from txvaurien.test.test_ctl import run
-from txvaurien.tokens import TOKEN_VARIABLE
 
 #: The environment without a token that whoever runs the tests may have.
 _CLEAN = {name: value for name, value in os.environ.items() if name != TOKEN_VARIABLE}

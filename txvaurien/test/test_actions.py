@@ -8,11 +8,11 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.actions import ACTIONS, Action, Deaf, Disable, End, HalfOpen, KillIdle, SlowAccept
-from txvaurien.addresses import parse_backend
 from txvaurien.behaviors.abort import Abort
 from txvaurien.behaviors.hang import Hang
 from txvaurien.errors import ConfigError, ListenError
 from txvaurien.model import Direction
+from txvaurien.net.addresses import parse_backend
 from txvaurien.options import build, summary
 from txvaurien.plan import PlacedToxic, Plan
 from txvaurien.protocols.tcp import Tcp

@@ -29,9 +29,9 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import alsoProvides, implementer
 
-from txvaurien.addresses import Backend, Listen, parse_backend, parse_listen
-from txvaurien.endpoints import LocalhostEndpoint, TimedEndpoint
 from txvaurien.errors import ConfigError
+from txvaurien.net.addresses import Backend, Listen, parse_backend, parse_listen
+from txvaurien.net.endpoints import LocalhostEndpoint, TimedEndpoint
 
 
 @implementer(IHostnameResolver)

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien.addresses import parse_backend
-from txvaurien.allowed import check_asked, may_be_reached, may_be_set, parse_patterns
 from txvaurien.errors import ConfigError
+from txvaurien.net.addresses import parse_backend
+from txvaurien.net.allowed import check_asked, may_be_reached, may_be_set, parse_patterns
 
 
 def sets(patterns: str, backend: str) -> bool:

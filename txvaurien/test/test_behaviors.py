@@ -8,8 +8,8 @@ from txvaurien.behaviors.base import Behavior
 from txvaurien.behaviors.dummy import Dummy
 from txvaurien.behaviors.error import Error
 from txvaurien.behaviors.hang import Hang
-from txvaurien.mix import Share
 from txvaurien.plan import Plan
+from txvaurien.planning.mix import Share
 from txvaurien.plugins import Registry
 from txvaurien.protocols.tcp import Tcp
 from txvaurien.rules import Rule

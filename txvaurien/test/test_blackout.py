@@ -5,9 +5,9 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.behaviors.blackout import Blackout
-from txvaurien.mix import Share
-from txvaurien.pipe import DRAIN_TIME
+from txvaurien.net.pipe import DRAIN_TIME
 from txvaurien.plan import Plan
+from txvaurien.planning.mix import Share
 from txvaurien.rules import Rule
 from txvaurien.test.memory import MemoryProxy
 from txvaurien.testing.behaviors import BehaviorLaws

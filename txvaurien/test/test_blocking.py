@@ -17,10 +17,10 @@ from txvaurien import Client, VaurienError
 from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.error import Error
 from txvaurien.control.service import ControlService
-from txvaurien.mix import Share
 from txvaurien.plan import Plan
+from txvaurien.planning.mix import Share
+from txvaurien.process.proxies import Proxies
 from txvaurien.protocols.tcp import Tcp
-from txvaurien.proxies import Proxies
 from txvaurien.proxy import Proxy
 from txvaurien.rules import Rule
 from txvaurien.test.control_helpers import registry
@@ -144,7 +144,8 @@ class ImportTests(SynchronousTestCase):
     def test_without_twisted(self) -> None:
         """The client, the starting of proxies and vaurienctl need the standard library only."""
         program = (
-            "import sys, txvaurien, txvaurien.ctl; from txvaurien import Client, start_proxy, stop_proxy;"
+            "import sys, txvaurien, txvaurien.ctl.main;"
+            "from txvaurien import Client, start_proxy, stop_proxy;"
             "assert txvaurien.__version__;"
             "print(*{'twisted', 'zope', 'msgspec', 'treq', 'klein'} & set(sys.modules))"
         )

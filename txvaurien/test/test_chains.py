@@ -15,10 +15,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from txvaurien.behaviors.abort import Abort
 from txvaurien.behaviors.blackout import Blackout
 from txvaurien.behaviors.error import Error
-from txvaurien.chains import Chains
 from txvaurien.errors import ConfigError
+from txvaurien.links.chains import Chains
 from txvaurien.model import Direction, Then
-from txvaurien.pipe import Pipe
+from txvaurien.net.pipe import Pipe
 from txvaurien.plan import PlacedToxic, Plan
 from txvaurien.protocols.tcp import Tcp
 from txvaurien.rules import Rule

@@ -20,16 +20,16 @@ from twisted.web.resource import IResource
 from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.error import Error
 from txvaurien.client import AsyncClient, Requester
+from txvaurien.clients.vocabulary import VaurienError
 from txvaurien.control.service import ControlService
-from txvaurien.mix import Share
 from txvaurien.plan import Plan
+from txvaurien.planning.mix import Share
+from txvaurien.process.proxies import Proxies
 from txvaurien.protocols.tcp import Tcp
-from txvaurien.proxies import Proxies
 from txvaurien.proxy import Proxy
 from txvaurien.rules import Rule
 from txvaurien.test.control_helpers import guarded, proxy, registry
 from txvaurien.test.servers import free_port
-from txvaurien.vocabulary import VaurienError
 
 T = TypeVar("T")
 

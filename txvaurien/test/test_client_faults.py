@@ -10,18 +10,19 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from txvaurien import Client, NotFired, vocabulary
+from txvaurien import Client, NotFired
 from txvaurien.behaviors.delay import Delay
 from txvaurien.client import AsyncClient, Requester
+from txvaurien.clients import vocabulary
+from txvaurien.clients.vocabulary import VaurienError
 from txvaurien.control.service import ControlService
+from txvaurien.planning.rulefields import RULE_OPTIONS
+from txvaurien.process.proxies import Proxies
 from txvaurien.protocols.tcp import Tcp
-from txvaurien.proxies import Proxies
 from txvaurien.proxy import Proxy
-from txvaurien.rulefields import RULE_OPTIONS
 from txvaurien.test.control_helpers import guarded, registry
 from txvaurien.test.test_client import MemoryCase
 from txvaurien.toxics.latency import Latency
-from txvaurien.vocabulary import VaurienError
 
 
 class AsyncFaultTests(MemoryCase):

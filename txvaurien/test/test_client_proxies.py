@@ -11,10 +11,10 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from txvaurien import VaurienError, __version__
 from txvaurien.behaviors.delay import Delay
-from txvaurien.blocking import Client, ProxyHandle
 from txvaurien.client import AsyncClient
+from txvaurien.clients.blocking import Client, ProxyHandle
 from txvaurien.control.service import ControlService
-from txvaurien.proxies import Proxies
+from txvaurien.process.proxies import Proxies
 from txvaurien.test.control_helpers import registry
 from txvaurien.test.servers import free_port
 

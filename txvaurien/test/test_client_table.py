@@ -7,10 +7,10 @@ import re
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from txvaurien.blocking import Client
-from txvaurien.blockingproxy import Rule
 from txvaurien.client import AsyncClient
-from txvaurien.clientproxy import AsyncRule
+from txvaurien.clients.blocking import Client
+from txvaurien.clients.blockingproxy import Rule
+from txvaurien.clients.clientproxy import AsyncRule
 from txvaurien.test import client_table
 from txvaurien.test.client_table import members_of
 

@@ -6,7 +6,7 @@ import gc
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien.collecting import YOUNG, collect_later, collect_rarely
+from txvaurien.process.collecting import YOUNG, collect_later, collect_rarely
 
 
 class CollectingTests(SynchronousTestCase):

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien.addresses import Backend, Listen
 from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.dummy import Dummy
 from txvaurien.behaviors.error import Error
 from txvaurien.config import Settings, load
 from txvaurien.errors import ConfigError
-from txvaurien.flags import Common
+from txvaurien.net.addresses import Backend, Listen
 from txvaurien.protocols.tcp import Tcp
+from txvaurien.settings.flags import Common
 from txvaurien.test.registries import Chatty, Flaky, registry
 
 _FLAKY = f"{Flaky.__module__}.{Flaky.__name__}"

@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 
 from txvaurien.config import Settings, load
-from txvaurien.definitionreader import FIELDS
-from txvaurien.limits import Limits
 from txvaurien.options import options_of
 from txvaurien.plugins import Registry
-from txvaurien.proxysections import INHERITED, SectionFields
+from txvaurien.process.definitionreader import FIELDS
+from txvaurien.process.limits import Limits
+from txvaurien.settings.proxysections import INHERITED, SectionFields
 from txvaurien.test.test_fault_docs import DocsCase
 
 

@@ -13,14 +13,14 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien import connecting
-from txvaurien.addresses import Backend
-from txvaurien.allowed import parse_patterns
-from txvaurien.connecting import ATTEMPT_DELAY, Connecting, makes_sockets
-from txvaurien.descriptors import exhausted
-from txvaurien.names import Place
-from txvaurien.poller import Poller
-from txvaurien.reach import Reach, Refusal
+from txvaurien.net import connecting
+from txvaurien.net.addresses import Backend
+from txvaurien.net.allowed import parse_patterns
+from txvaurien.net.connecting import ATTEMPT_DELAY, Connecting, makes_sockets
+from txvaurien.net.descriptors import exhausted
+from txvaurien.net.names import Place
+from txvaurien.net.poller import Poller
+from txvaurien.net.reach import Reach, Refusal
 from txvaurien.test.network import BlackHole, closed_port
 from txvaurien.test.support import descriptors
 

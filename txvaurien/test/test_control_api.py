@@ -13,8 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from txvaurien.control.service import ControlService
 from txvaurien.errors import ConfigError, ListenError
 from txvaurien.plan import Plan
+from txvaurien.process.proxies import Proxies
 from txvaurien.protocols.tcp import Tcp
-from txvaurien.proxies import Proxies
 from txvaurien.proxy import Proxy
 from txvaurien.test.control_helpers import ControlCase, proxy, registry
 

@@ -12,7 +12,7 @@ from txvaurien.control.events import STREAMS
 from txvaurien.control.security import AllowedHosts, Guard
 from txvaurien.control.streams import HEARTBEAT
 from txvaurien.journal import Journal
-from txvaurien.proxies import Proxies
+from txvaurien.process.proxies import Proxies
 from txvaurien.test.control_helpers import Answer, RawClient, proxy, registry
 
 _STREAM = {"Host": "localhost", "Accept": "text/event-stream"}

@@ -18,7 +18,7 @@ from txvaurien.errors import ConfigError
 from txvaurien.journal import Journal
 from txvaurien.options import build
 from txvaurien.plugins import Registry
-from txvaurien.proxies import Proxies
+from txvaurien.process.proxies import Proxies
 from txvaurien.test.control_helpers import ControlCase, RawClient, proxy, registry
 
 

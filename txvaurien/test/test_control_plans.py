@@ -8,8 +8,8 @@ from txvaurien.behaviors.base import Behavior
 from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.error import Error
 from txvaurien.control.security import AllowedHosts, Guard
-from txvaurien.mix import Share
 from txvaurien.plan import Plan
+from txvaurien.planning.mix import Share
 from txvaurien.rules import Rule
 from txvaurien.test.control_helpers import ControlCase, RawClient, api, guarded, registry
 

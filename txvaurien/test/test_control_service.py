@@ -8,11 +8,11 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien.access import Access
-from txvaurien.addresses import parse_backend, parse_listen
 from txvaurien.control.service import ControlService
 from txvaurien.errors import ConfigError, ListenError
-from txvaurien.proxies import Proxies
+from txvaurien.net.addresses import parse_backend, parse_listen
+from txvaurien.process.proxies import Proxies
+from txvaurien.settings.access import Access
 from txvaurien.test.control_helpers import TOKEN, proxy, registry
 
 

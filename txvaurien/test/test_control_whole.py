@@ -7,8 +7,8 @@ from typing import Any
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 
-from txvaurien.addresses import Backend
 from txvaurien.errors import ConfigError
+from txvaurien.net.addresses import Backend
 from txvaurien.test.control_faults import FaultCase
 
 _PLAN: dict[str, Any] = {

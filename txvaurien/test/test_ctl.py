@@ -12,12 +12,12 @@ from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 import txvaurien
-from txvaurien import ctl
 from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.error import Error
 from txvaurien.control.service import ControlService
+from txvaurien.ctl import main as ctl
+from txvaurien.process.proxies import Proxies
 from txvaurien.protocols.tcp import Tcp
-from txvaurien.proxies import Proxies
 from txvaurien.proxy import Proxy
 from txvaurien.test.control_helpers import registry
 from txvaurien.test.servers import free_port

@@ -10,12 +10,12 @@ from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from txvaurien import ctlevents
 from txvaurien.control.service import ControlService
-from txvaurien.ctlevents import line_of
+from txvaurien.ctl import events as ctlevents
+from txvaurien.ctl.events import line_of
 from txvaurien.journal import Journal
+from txvaurien.process.proxies import Proxies
 from txvaurien.protocols.tcp import Tcp
-from txvaurien.proxies import Proxies
 from txvaurien.proxy import Proxy
 from txvaurien.test.control_helpers import registry
 from txvaurien.test.test_ctl import run

@@ -12,8 +12,8 @@ from unittest.mock import patch
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from txvaurien import ctlasked
 from txvaurien.behaviors.delay import Delay
+from txvaurien.ctl import asked as ctlasked
 from txvaurien.test.ctl_case import CommandCase
 from txvaurien.test.servers import free_port
 from txvaurien.test.test_client_proxies import ServerCase

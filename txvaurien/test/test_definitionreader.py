@@ -7,14 +7,14 @@ from typing import Any
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien.definition import Definition
-from txvaurien.definitionreader import DefinitionReader, MissingField
 from txvaurien.errors import ConfigError
-from txvaurien.faults import describe_plan
-from txvaurien.limits import Limits
 from txvaurien.options import values_of
 from txvaurien.plan import Plan
+from txvaurien.planning.faults import describe_plan
 from txvaurien.plugins import Registry
+from txvaurien.process.definition import Definition
+from txvaurien.process.definitionreader import DefinitionReader, MissingField
+from txvaurien.process.limits import Limits
 from txvaurien.test.registries import registry
 
 REDIS: dict[str, object] = {"name": "redis", "upstream": "localhost:6379"}

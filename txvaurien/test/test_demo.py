@@ -15,8 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from twisted.web.client import Agent, HTTPConnectionPool, readBody
 
 from txvaurien.config import Settings, load
-from txvaurien.demo import GREETING, demo_arguments, run_demo, to_try
 from txvaurien.plugins import Registry
+from txvaurien.process.demo import GREETING, demo_arguments, run_demo, to_try
 from txvaurien.protocols.tcp import Tcp
 from txvaurien.tap import VaurienService
 from txvaurien.test.registries import Chatty, registry

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien.addresses import parse_listen
-from txvaurien.described import collide
+from txvaurien.net.addresses import parse_listen
+from txvaurien.settings.described import collide
 
 
 class CollideTests(SynchronousTestCase):

@@ -8,8 +8,8 @@ import resource
 from twisted.internet.error import ConnectBindError
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien import descriptors
-from txvaurien.descriptors import exhausted, raise_limit
+from txvaurien.net import descriptors
+from txvaurien.net.descriptors import exhausted, raise_limit
 from txvaurien.test.test_imports import imported
 
 _START = """

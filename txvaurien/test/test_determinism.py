@@ -9,9 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from txvaurien.behaviors.abort import Abort
 from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.error import Error
-from txvaurien.mix import Share
 from txvaurien.model import Exchange
 from txvaurien.plan import ActivePlan, Plan
+from txvaurien.planning.mix import Share
 from txvaurien.rules import Activation, Rule, Tallies
 from txvaurien.test.crowd import Crowd, Done, script
 from txvaurien.test.lines import Line, Lines

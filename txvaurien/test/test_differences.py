@@ -8,18 +8,18 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien.addresses import parse_backend, parse_listen
 from txvaurien.behaviors.delay import Delay
-from txvaurien.definition import Definition
-from txvaurien.described import Described
-from txvaurien.differences import Differences, differences, going_on
-from txvaurien.faults import FaultReader
-from txvaurien.limits import Limits
-from txvaurien.mix import Share
+from txvaurien.net.addresses import parse_backend, parse_listen
 from txvaurien.plan import PlacedToxic, Plan
+from txvaurien.planning.faults import FaultReader
+from txvaurien.planning.mix import Share
+from txvaurien.process.definition import Definition
+from txvaurien.process.limits import Limits
 from txvaurien.protocols.tcp import Tcp
 from txvaurien.rules import Rule
-from txvaurien.scenario import Scenario, read_scenario
+from txvaurien.scenarios.scenario import Scenario, read_scenario
+from txvaurien.settings.described import Described
+from txvaurien.settings.differences import Differences, differences, going_on
 from txvaurien.test.registries import Chatty, registry
 from txvaurien.toxics.pause import Pause
 

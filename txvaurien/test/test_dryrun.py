@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from txvaurien.behaviors.delay import Delay
-from txvaurien.dryrun import dry_run_text
 from txvaurien.errors import ConfigError
 from txvaurien.rules import Rule
+from txvaurien.settings.dryrun import dry_run_text
 from txvaurien.test.test_config import ConfigCase
 
 #: What is said where nothing was said of a control server and of a journal.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from txvaurien import VaurienError
-from txvaurien.blockingproxy import ProxyCommands
+from txvaurien.clients.blockingproxy import ProxyCommands
 from txvaurien.embed import ChaosProxy
 from txvaurien.test.embedded_support import EchoCase, say
 

@@ -8,9 +8,9 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from txvaurien.clients.vocabulary import VaurienError
 from txvaurien.embedded.thread import ReactorThread
 from txvaurien.test.embedded_support import threads
-from txvaurien.vocabulary import VaurienError
 
 
 async def never() -> None:

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from txvaurien.endpoints import (
+from txvaurien.net.endpoints import (
     Description,
     LocalhostEndpoint,
     TimedEndpoint,

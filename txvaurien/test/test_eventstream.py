@@ -21,15 +21,15 @@ from twisted.web.client import ResponseDone, ResponseFailed
 
 from txvaurien import Client, VaurienError
 from txvaurien.client import AsyncClient
+from txvaurien.clients.eventstream import PAGE, SILENCE, EventParser
+from txvaurien.clients.following import AsyncStream
+from txvaurien.clients.vocabulary import Fields
 from txvaurien.control.service import ControlService
-from txvaurien.eventstream import PAGE, SILENCE, EventParser
-from txvaurien.following import AsyncStream
 from txvaurien.journal import Journal
+from txvaurien.process.proxies import Proxies
 from txvaurien.protocols.tcp import Tcp
-from txvaurien.proxies import Proxies
 from txvaurien.proxy import Proxy
 from txvaurien.test.control_helpers import registry
-from txvaurien.vocabulary import Fields
 
 _STREAM = (
     b"retry: 2000\n\n"

@@ -10,12 +10,12 @@ from pathlib import Path
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from txvaurien.faults import FaultReader
-from txvaurien.player import Player
+from txvaurien.planning.faults import FaultReader
+from txvaurien.planning.rulefields import RULE_FIELDS
 from txvaurien.plugins import Registry
-from txvaurien.rulefields import RULE_FIELDS
 from txvaurien.rules import Rule
-from txvaurien.scenario import dry_run, read_scenario
+from txvaurien.scenarios.player import Player
+from txvaurien.scenarios.scenario import dry_run, read_scenario
 from txvaurien.test.test_player import Stage
 
 DOCS = Path(__file__).parents[2] / "docs"

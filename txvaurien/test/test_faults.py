@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from msgspec import Meta
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien import faults
 from txvaurien.actions import Action
 from txvaurien.behaviors.abort import Abort
 from txvaurien.behaviors.base import Behavior
@@ -24,12 +23,13 @@ from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.dummy import Dummy
 from txvaurien.behaviors.error import Error
 from txvaurien.errors import ConfigError
-from txvaurien.faults import FaultReader, describe_action, describe_rule
 from txvaurien.model import Direction
 from txvaurien.plan import PlacedToxic
+from txvaurien.planning import faults
+from txvaurien.planning.faults import FaultReader, describe_action, describe_rule
+from txvaurien.planning.rulefields import RULE_FIELDS, RULE_OPTIONS
 from txvaurien.plugins import Registry
 from txvaurien.protocols.redis import Redis
-from txvaurien.rulefields import RULE_FIELDS, RULE_OPTIONS
 from txvaurien.rules import EVERY, Rule, Span
 from txvaurien.toxics.base import Stage, Toxic
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.errors import ConfigError
-from txvaurien.flags import COMMANDS, Common, flags_of, parse_arguments
 from txvaurien.options import options_of
+from txvaurien.settings.flags import COMMANDS, Common, flags_of, parse_arguments
 from txvaurien.test.registries import registry
 
 

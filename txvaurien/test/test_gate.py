@@ -16,8 +16,8 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.errors import ConfigError, ListenError
-from txvaurien.gate import Gate
-from txvaurien.plug import queue_of
+from txvaurien.net.gate import Gate
+from txvaurien.net.plug import queue_of
 from txvaurien.protocols.tcp import Tcp
 from txvaurien.proxy import Proxy
 from txvaurien.service import ProxyService

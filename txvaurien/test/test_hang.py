@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.behaviors.hang import Hang
-from txvaurien.pipe import DRAIN_TIME
+from txvaurien.net.pipe import DRAIN_TIME
 from txvaurien.plan import Plan
 from txvaurien.test.memory import MemoryProxy
 from txvaurien.testing.behaviors import BehaviorLaws

@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien.hangupsignal import HangupSignal
+from txvaurien.process.hangupsignal import HangupSignal
 
 
 class Reactor:

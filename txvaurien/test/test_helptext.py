@@ -7,9 +7,9 @@ import re
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien.flags import REPEATABLE, Common, flags_of
-from txvaurien.helptext import GROUPS, help_text
 from txvaurien.options import options_of
+from txvaurien.settings.flags import REPEATABLE, Common, flags_of
+from txvaurien.settings.helptext import GROUPS, help_text
 from txvaurien.test.registries import Flaky, registry
 
 

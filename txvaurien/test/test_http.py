@@ -7,9 +7,9 @@ from typing import Any
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien.addresses import parse_backend
 from txvaurien.behaviors.error import Error
 from txvaurien.errors import ConfigError
+from txvaurien.net.addresses import parse_backend
 from txvaurien.options import build, options_of
 from txvaurien.plan import Plan
 from txvaurien.protocols.http import Http, HttpFactory, HttpProtocol

@@ -16,8 +16,8 @@ from txvaurien.behaviors.abort import Abort
 from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.error import Error
 from txvaurien.behaviors.truncate import Truncate
-from txvaurien.mix import Share
 from txvaurien.plan import Plan
+from txvaurien.planning.mix import Share
 from txvaurien.protocols.http import Http
 from txvaurien.rules import Rule
 from txvaurien.test.http_clients import FRAMED, Seen, curl, read_sized, seen

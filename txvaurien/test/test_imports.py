@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.errors import ConfigError
-from txvaurien.flags import parse_arguments
 from txvaurien.plugins import Registry
+from txvaurien.settings.flags import parse_arguments
 
 #: What the control server and its clients stand on, what only some commands use, and tools for tests.
 HEAVY = (
@@ -27,20 +27,20 @@ HEAVY = (
     "prometheus_client",
     "treq",
     "twisted.web",
-    "txvaurien.access",
     "txvaurien.control",
-    "txvaurien.demo",
-    "txvaurien.dryrun",
     "txvaurien.embed",
-    "txvaurien.helptext",
-    "txvaurien.inifile",
+    "txvaurien.journals.replaying",
     "txvaurien.metrics",
-    "txvaurien.player",
-    "txvaurien.proxyobjects",
-    "txvaurien.reloading",
-    "txvaurien.replaying",
-    "txvaurien.scenario",
-    "txvaurien.statsd",
+    "txvaurien.metrics.statsd",
+    "txvaurien.process.demo",
+    "txvaurien.process.reloading",
+    "txvaurien.scenarios.player",
+    "txvaurien.scenarios.scenario",
+    "txvaurien.settings.access",
+    "txvaurien.settings.dryrun",
+    "txvaurien.settings.helptext",
+    "txvaurien.settings.inifile",
+    "txvaurien.settings.proxyobjects",
     "txvaurien.testing",
     "txvaurien.workers",
     "unittest",
@@ -55,11 +55,11 @@ ASKED = (
     "txvaurien.control.proxy",
     "txvaurien.control.rules",
     "txvaurien.control.toxiproxy",
-    "txvaurien.definitionreader",
-    "txvaurien.inifile",
-    "txvaurien.player",
-    "txvaurien.scenario",
-    "txvaurien.statsd",
+    "txvaurien.metrics.statsd",
+    "txvaurien.process.definitionreader",
+    "txvaurien.scenarios.player",
+    "txvaurien.scenarios.scenario",
+    "txvaurien.settings.inifile",
     "unittest",
 )
 
@@ -73,9 +73,9 @@ NOT_OF_WORKERS = (
     "twisted.web",
     "txvaurien.config",
     "txvaurien.control",
-    "txvaurien.inifile",
-    "txvaurien.player",
-    "txvaurien.scenario",
+    "txvaurien.scenarios.player",
+    "txvaurien.scenarios.scenario",
+    "txvaurien.settings.inifile",
     "txvaurien.tap",
     "unittest",
     "werkzeug",
@@ -153,7 +153,8 @@ class StartTests(SynchronousTestCase):
     def test_entry(self) -> None:
         """`vaurien` itself imports nothing large before it has said that garbage is not to be looked for."""
         modules = imported("import json, sys, txvaurien.cli; print(json.dumps(list(sys.modules)))")
-        self.assertEqual(within(modules, "txvaurien"), {"txvaurien", "txvaurien.cli", "txvaurien.collecting"})
+        own = {"txvaurien", "txvaurien.cli", "txvaurien.process", "txvaurien.process.collecting"}
+        self.assertEqual(within(modules, "txvaurien"), own)
         self.assertEqual(within(modules, "twisted") | within(modules, "zope"), set())
 
     def test_package(self) -> None:

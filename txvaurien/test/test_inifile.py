@@ -8,7 +8,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.errors import ConfigError
-from txvaurien.inifile import Contents, read_ini
+from txvaurien.settings.inifile import Contents, read_ini
 
 
 class ReadIniTests(SynchronousTestCase):

@@ -6,9 +6,9 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien.addresses import parse_backend
 from txvaurien.errors import ConfigError
-from txvaurien.itself import is_itself, refuse_itself
+from txvaurien.net.addresses import parse_backend
+from txvaurien.net.itself import is_itself, refuse_itself
 
 
 def listening(host: str) -> IAddress:

@@ -16,9 +16,9 @@ from txvaurien import __version__
 from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.error import Error
 from txvaurien.journal import EVENTS, Journal, encode, iso_time
-from txvaurien.journalfile import JournalFile
-from txvaurien.mix import Share
+from txvaurien.journals.journalfile import JournalFile
 from txvaurien.plan import Plan
+from txvaurien.planning.mix import Share
 from txvaurien.rules import Rule
 from txvaurien.test.memory import MemoryProxy
 

@@ -19,10 +19,10 @@ from txvaurien.behaviors.transient import Transient
 from txvaurien.behaviors.truncate import Truncate
 from txvaurien.errors import ConfigError
 from txvaurien.journal import Journal, encode
-from txvaurien.logs import format_event
-from txvaurien.mix import Share
 from txvaurien.model import Direction
 from txvaurien.plan import PlacedToxic, Plan
+from txvaurien.planning.mix import Share
+from txvaurien.process.logs import format_event
 from txvaurien.protocols.base import WireProtocol
 from txvaurien.protocols.http import Http
 from txvaurien.protocols.memcache import Memcache

@@ -16,8 +16,8 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
 from txvaurien.errors import ConfigError
-from txvaurien.journalfile import JournalFile
-from txvaurien.rotatingfile import RotatingFile
+from txvaurien.journals.journalfile import JournalFile
+from txvaurien.journals.rotatingfile import RotatingFile
 
 #: Seconds after which a test that hangs fails.
 PATIENCE = 60

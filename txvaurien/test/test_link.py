@@ -16,16 +16,16 @@ from txvaurien.behaviors.error import Error
 from txvaurien.behaviors.hang import Hang
 from txvaurien.exchange import LiveExchange
 from txvaurien.interfaces import IStanding
-from txvaurien.lane import LANE_LIMIT
 from txvaurien.link import Link
+from txvaurien.links.lane import LANE_LIMIT
+from txvaurien.links.turns import TURNS_LIMIT
 from txvaurien.model import Hook, Side, Then
-from txvaurien.pipe import DRAIN_TIME
+from txvaurien.net.pipe import DRAIN_TIME
 from txvaurien.plan import Plan
 from txvaurien.proxy import STOP_TIME
 from txvaurien.rules import Rule
 from txvaurien.test.lines import GatewayLines
 from txvaurien.test.memory import MemoryProxy
-from txvaurien.turns import TURNS_LIMIT
 
 
 def on(verb: str, behavior: Behavior, **fields: int) -> Rule:

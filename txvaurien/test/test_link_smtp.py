@@ -5,9 +5,9 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.behaviors.error import Error
-from txvaurien.mix import Share
 from txvaurien.model import Direction
 from txvaurien.plan import Plan
+from txvaurien.planning.mix import Share
 from txvaurien.rules import Rule
 from txvaurien.test.memory import MemoryProxy
 

@@ -9,7 +9,7 @@ from twisted.internet.error import CannotListenError
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien.listening import cannot_listen
+from txvaurien.net.listening import cannot_listen
 
 
 def why(error: BaseException | str, host: str = "127.0.0.1", port: int | bytes = 80) -> str:

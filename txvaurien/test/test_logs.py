@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.errors import ConfigError
-from txvaurien.logs import format_event, log_observer
+from txvaurien.process.logs import format_event, log_observer
 
 
 class FormatTests(SynchronousTestCase):

@@ -10,14 +10,14 @@ from typing import Any
 from twisted.internet.address import IPv4Address
 
 from txvaurien.actions import ACTIONS
-from txvaurien.addresses import parse_backend, parse_listen
-from txvaurien.definition import Definition
 from txvaurien.errors import ConfigError, ListenError, RuleGone
-from txvaurien.faults import FaultReader
-from txvaurien.member import Member
+from txvaurien.net.addresses import parse_backend, parse_listen
 from txvaurien.plan import Plan
+from txvaurien.planning.faults import FaultReader
+from txvaurien.process.definition import Definition
+from txvaurien.process.member import Member
 from txvaurien.rules import Rule
-from txvaurien.scenario import read_scenario
+from txvaurien.scenarios.scenario import read_scenario
 from txvaurien.test.control_helpers import proxy
 from txvaurien.test.manyproxies import ProxiesCase, listen_at
 from txvaurien.test.servers import free_port

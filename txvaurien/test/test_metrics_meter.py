@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from txvaurien.metrics import meter as metering
 from txvaurien.metrics.classes import MOST_SEEN, Classes
 from txvaurien.metrics.meter import Meter
-from txvaurien.pool import PoolTimeout
+from txvaurien.net.pool import PoolTimeout
 from txvaurien.protocols.http import Http
 from txvaurien.protocols.memcache import Memcache
 from txvaurien.protocols.mysql import MySQL

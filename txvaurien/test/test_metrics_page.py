@@ -7,7 +7,7 @@ import shlex
 from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.config import load
-from txvaurien.statsd import INTERVAL, MOST_BYTES, PORT
+from txvaurien.metrics.statsd import INTERVAL, MOST_BYTES, PORT
 from txvaurien.test.metrics_table import PAGE, page
 
 

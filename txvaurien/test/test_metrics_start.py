@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.config import load
 from txvaurien.errors import ConfigError
-from txvaurien.statsd import StatsdService
+from txvaurien.metrics.statsd import StatsdService
 from txvaurien.tap import VaurienService
 from txvaurien.test.registries import registry
 

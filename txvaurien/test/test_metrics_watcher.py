@@ -13,7 +13,7 @@ from txvaurien.actions import KillIdle
 from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.error import Error
 from txvaurien.journal import Journal
-from txvaurien.journalfile import JournalFile
+from txvaurien.journals.journalfile import JournalFile
 from txvaurien.metrics import families
 from txvaurien.metrics.families import FAMILIES, Collected
 from txvaurien.metrics.figures import Figures, Spread
@@ -21,7 +21,7 @@ from txvaurien.metrics.prometheus import render
 from txvaurien.metrics.watcher import Metrics
 from txvaurien.model import Direction
 from txvaurien.plan import PlacedToxic, Plan
-from txvaurien.proxies import Proxies
+from txvaurien.process.proxies import Proxies
 from txvaurien.rules import Rule
 from txvaurien.test.memory import MemoryProxy
 from txvaurien.test.registries import registry

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.error import DNSLookupError
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien.names import Names, numeric
+from txvaurien.net.names import Names, numeric
 from txvaurien.test.network import Resolver
 
 

@@ -21,9 +21,9 @@ from zope.interface import implementer
 
 import txvaurien
 from txvaurien.control.service import ControlService
-from txvaurien.definitionreader import DefinitionReader
 from txvaurien.plugins import Registry
-from txvaurien.proxies import Proxies
+from txvaurien.process.definitionreader import DefinitionReader
+from txvaurien.process.proxies import Proxies
 from txvaurien.test import openapi_hooks
 from txvaurien.test.servers import require
 

@@ -13,13 +13,13 @@ from txvaurien.behaviors.base import Behavior
 from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.error import Error
 from txvaurien.exchange import LiveExchange
+from txvaurien.links.turns import TURNS_LIMIT
 from txvaurien.model import Direction
 from txvaurien.plan import PlacedToxic, Plan
 from txvaurien.rules import Rule
 from txvaurien.test.memory import MemoryProxy
 from txvaurien.toxics.bandwidth import Bandwidth
 from txvaurien.toxics.latency import Latency
-from txvaurien.turns import TURNS_LIMIT
 
 UP, DOWN = Direction.TO_BACKEND, Direction.TO_CLIENT
 GET = frozenset({"GET"})

@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from txvaurien.panicsignal import PanicSignal
+from txvaurien.process.panicsignal import PanicSignal
 
 
 class Reactor:

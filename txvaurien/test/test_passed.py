@@ -5,11 +5,11 @@ from __future__ import annotations
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien import passed
 from txvaurien.behaviors.error import Error
 from txvaurien.errors import ConfigError
+from txvaurien.journals import passed
+from txvaurien.journals.passed import Passed, note_passed, passed_of
 from txvaurien.metrics.watcher import Metrics
-from txvaurien.passed import Passed, note_passed, passed_of
 from txvaurien.plan import Plan
 from txvaurien.protocols.http import Http
 from txvaurien.protocols.redis import Redis

@@ -7,9 +7,9 @@ from collections import deque
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from txvaurien.links.patience import Patience
 from txvaurien.model import Exchange, Frame, Message
-from txvaurien.patience import Patience
-from txvaurien.pipe import Pipe, TransportPipe
+from txvaurien.net.pipe import Pipe, TransportPipe
 from txvaurien.test.memory import MemoryTransport
 
 LIMIT = 10.0

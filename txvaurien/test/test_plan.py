@@ -14,11 +14,11 @@ from txvaurien.behaviors.dummy import Dummy
 from txvaurien.behaviors.error import Error
 from txvaurien.behaviors.transient import Transient
 from txvaurien.errors import ConfigError
-from txvaurien.mix import Share, parse_mix
 from txvaurien.model import Connect, Exchange, Message
 from txvaurien.plan import ActivePlan, Plan
+from txvaurien.planning.mix import Share, parse_mix
+from txvaurien.planning.seeds import draw, new_seed
 from txvaurien.rules import Address, Rule, Tallies
-from txvaurien.seeds import draw, new_seed
 from txvaurien.test.lines import Line, Lines
 
 

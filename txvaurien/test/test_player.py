@@ -11,14 +11,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien import faults
 from txvaurien.actions import ACTIONS, Action
 from txvaurien.errors import ConfigError
-from txvaurien.faults import Fault
 from txvaurien.plan import PlacedToxic, Plan
-from txvaurien.player import FAILURES_KEPT, Player, ProxyTarget, State
+from txvaurien.planning import faults
+from txvaurien.planning.faults import Fault
 from txvaurien.protocols.redis import Redis
 from txvaurien.rules import Rule
+from txvaurien.scenarios.player import FAILURES_KEPT, Player, ProxyTarget, State
 from txvaurien.test.memory import MemoryProxy
 from txvaurien.test.test_faults import BEHAVIORS, Muddy, Ring
 from txvaurien.test.test_scenario import read

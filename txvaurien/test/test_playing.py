@@ -10,12 +10,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.actions import Action, End
 from txvaurien.behaviors.delay import Delay
-from txvaurien.faults import Fault
-from txvaurien.player import Player, State
-from txvaurien.playing import Playing
+from txvaurien.planning.faults import Fault
 from txvaurien.proxy import Proxy
 from txvaurien.rules import Rule
-from txvaurien.scenario import Scenario, read_scenario
+from txvaurien.scenarios.player import Player, State
+from txvaurien.scenarios.playing import Playing
+from txvaurien.scenarios.scenario import Scenario, read_scenario
 from txvaurien.test.memory import MemoryProxy
 
 

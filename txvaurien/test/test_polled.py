@@ -9,9 +9,9 @@ from typing import Any
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien.pipe import Pipe
-from txvaurien.polled import PolledPipe
-from txvaurien.poller import Poller
+from txvaurien.net.pipe import Pipe
+from txvaurien.net.polled import PolledPipe
+from txvaurien.net.poller import Poller
 from txvaurien.test.peers import reset
 
 

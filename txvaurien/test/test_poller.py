@@ -13,8 +13,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from txvaurien import poller
-from txvaurien.poller import ROUNDS, Poller, poller_of
+from txvaurien.net import poller
+from txvaurien.net.poller import ROUNDS, Poller, poller_of
 from txvaurien.test.peers import reset
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien.pool import Pool, PoolTimeout
+from txvaurien.net.pool import Pool, PoolTimeout
 from txvaurien.test.memory import MemoryProxy
 
 

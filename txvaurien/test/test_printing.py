@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import txvaurien
 
-_CODE = "from txvaurien.printing import show; show('said')"
+_CODE = "from txvaurien.process.printing import show; show('said')"
 
 
 class ShowTests(SynchronousTestCase):

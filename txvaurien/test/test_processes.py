@@ -14,7 +14,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien import VaurienError, start_proxy, stop_proxy
-from txvaurien.processes import ProxyProcess
+from txvaurien.clients.processes import ProxyProcess
 from txvaurien.test.servers import accepts, free_port
 
 _SAY_READY = "import os, sys; fd = int(os.environ['VAURIEN_READY_FD']); os.write(fd, b'ready 8000 8080\\n');"

@@ -16,13 +16,13 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.test.requesthelper import DummyRequest
 
-from txvaurien.addresses import parse_backend
 from txvaurien.control.proxy import ProxyApi
 from txvaurien.errors import ConfigError, ListenError
 from txvaurien.journal import EVENTS, Journal
+from txvaurien.net.addresses import parse_backend
 from txvaurien.plan import Plan
+from txvaurien.process.proxies import NoProxy, Proxies, ProxyExists
 from txvaurien.protocols.tcp import Tcp
-from txvaurien.proxies import NoProxy, Proxies, ProxyExists
 from txvaurien.proxy import Proxy
 from txvaurien.service import ProxyService
 from txvaurien.test.control_helpers import proxy, registry

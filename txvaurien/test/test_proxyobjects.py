@@ -6,7 +6,7 @@ from pathlib import Path
 
 from txvaurien.config import Settings
 from txvaurien.errors import ConfigError
-from txvaurien.proxyobjects import is_json, read_objects
+from txvaurien.settings.proxyobjects import is_json, read_objects
 from txvaurien.test.registries import Chatty
 from txvaurien.test.test_config import ConfigCase
 

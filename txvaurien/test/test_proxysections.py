@@ -9,14 +9,14 @@ from txvaurien.behaviors.base import Behavior
 from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.error import Error
 from txvaurien.config import Settings, load
-from txvaurien.definition import Definition
 from txvaurien.errors import ConfigError
-from txvaurien.flags import Common, OfProxy
-from txvaurien.limits import Limits
 from txvaurien.options import options_of
+from txvaurien.process.definition import Definition
+from txvaurien.process.limits import Limits
 from txvaurien.protocols.redis import Redis
-from txvaurien.proxysections import INHERITED, SectionFields
 from txvaurien.service import BACKLOG
+from txvaurien.settings.flags import Common, OfProxy
+from txvaurien.settings.proxysections import INHERITED, SectionFields
 from txvaurien.test.registries import Chatty, registry
 from txvaurien.test.test_config import ConfigCase
 from txvaurien.toxics.base import Toxic

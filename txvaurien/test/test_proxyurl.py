@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis.strategies import integers, sampled_from, text
 from twisted.trial.unittest import SynchronousTestCase
 
+from txvaurien.embedded.proxyurl import hidden, parse_target
 from txvaurien.errors import ConfigError
-from txvaurien.proxyurl import hidden, parse_target
 
 HERE = "127.0.0.1:40001"
 

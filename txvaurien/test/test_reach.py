@@ -10,10 +10,10 @@ from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien.addresses import Backend, parse_backend
-from txvaurien.allowed import parse_patterns
 from txvaurien.errors import ConfigError
-from txvaurien.reach import CheckedReactor, Reach, Refusal, Said
+from txvaurien.net.addresses import Backend, parse_backend
+from txvaurien.net.allowed import parse_patterns
+from txvaurien.net.reach import CheckedReactor, Reach, Refusal, Said
 from txvaurien.test.control_helpers import ControlCase, proxy
 from txvaurien.test.manyproxies import ProxiesCase
 from txvaurien.test.servers import free_port

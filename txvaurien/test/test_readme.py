@@ -13,8 +13,9 @@ from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from txvaurien import ctlcommands, ctlparser
 from txvaurien.config import load
+from txvaurien.ctl import commands as ctlcommands
+from txvaurien.ctl import parser as ctlparser
 from txvaurien.plugins import Registry
 from txvaurien.protocols.redis import Redis
 from txvaurien.test.control_faults import FaultCase

@@ -26,13 +26,13 @@ from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.error import Error
 from txvaurien.behaviors.hang import Hang
 from txvaurien.behaviors.transient import Transient
-from txvaurien.blocking import Client
+from txvaurien.clients.blocking import Client
+from txvaurien.clients.processes import start_proxy, stop_proxy
 from txvaurien.control.service import ControlService
 from txvaurien.plan import Plan
 from txvaurien.plugins import Registry
-from txvaurien.processes import start_proxy, stop_proxy
+from txvaurien.process.proxies import Proxies
 from txvaurien.protocols.redis import Redis
-from txvaurien.proxies import Proxies
 from txvaurien.rules import Rule
 from txvaurien.service import ProxyService
 from txvaurien.test.exceptions_redis import CUSTOM, EXPECTED

@@ -14,9 +14,9 @@ from txvaurien.behaviors.dummy import Dummy
 from txvaurien.behaviors.error import Error
 from txvaurien.errors import ConfigError, RuleGone
 from txvaurien.exchange import LiveExchange
+from txvaurien.journals.reports import Observer
 from txvaurien.model import Direction, Then
 from txvaurien.plan import PlacedToxic, Plan
-from txvaurien.reports import Observer
 from txvaurien.rules import Rule
 from txvaurien.test.memory import MemoryProxy
 from txvaurien.toxics.base import Stage, Toxic

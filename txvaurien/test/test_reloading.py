@@ -14,13 +14,13 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.actions import Disable
-from txvaurien.addresses import Backend, parse_backend, parse_listen
 from txvaurien.behaviors.delay import Delay
 from txvaurien.config import load
-from txvaurien.definition import Definition
-from txvaurien.member import Member
+from txvaurien.net.addresses import Backend, parse_backend, parse_listen
+from txvaurien.process.definition import Definition
+from txvaurien.process.member import Member
+from txvaurien.process.reloading import Reloader
 from txvaurien.protocols.tcp import Tcp
-from txvaurien.reloading import Reloader
 from txvaurien.rules import Rule
 from txvaurien.tap import VaurienService
 from txvaurien.test.registries import Chatty, Flaky, registry
@@ -63,7 +63,7 @@ class ReloadCase(SynchronousTestCase):
         """Read the file again as it is."""
         with capturedLogs() as events:
             self.successResultOf(ensureDeferred(self.reloader.reload()))
-        mine = [event for event in events if event["log_namespace"].startswith("txvaurien.reloading")]
+        mine = [event for event in events if event["log_namespace"].startswith("txvaurien.process.reloading")]
         return [formatEvent(event).replace(self.path, "F") for event in mine]
 
     def member(self, name: str) -> Member:

@@ -18,14 +18,14 @@ from txvaurien.behaviors.error import Error
 from txvaurien.behaviors.transient import Transient
 from txvaurien.errors import ConfigError, NotLegal
 from txvaurien.exchange import LiveExchange
-from txvaurien.faults import FaultReader
 from txvaurien.journal import FORMAT, Journal
-from txvaurien.journalfile import JournalFile
-from txvaurien.mix import Share
+from txvaurien.journals.journalfile import JournalFile
+from txvaurien.journals.replay import Replay, read_replay
 from txvaurien.model import Direction, Missed, Then
 from txvaurien.plan import PlacedToxic, Plan
+from txvaurien.planning.faults import FaultReader
+from txvaurien.planning.mix import Share
 from txvaurien.plugins import Registry
-from txvaurien.replay import Replay, read_replay
 from txvaurien.rules import Rule
 from txvaurien.test.crowd import Crowd, Done, script
 from txvaurien.test.lines import Lines

@@ -11,9 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from txvaurien.behaviors.delay import Delay
 from txvaurien.config import Settings
 from txvaurien.errors import ConfigError
+from txvaurien.journals.replaying import read_replayed, settle_replayed
 from txvaurien.protocols.redis import Redis
 from txvaurien.protocols.tcp import Tcp
-from txvaurien.replaying import read_replayed, settle_replayed
 from txvaurien.test.registries import Chatty, registry
 
 _FIRST = {"event": "journal", "format": 1, "txvaurien": "0", "run": "r", "time": "", "clock": 0}

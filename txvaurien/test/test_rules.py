@@ -17,9 +17,9 @@ from txvaurien.behaviors.error import Error
 from txvaurien.behaviors.hang import Hang
 from txvaurien.errors import ConfigError, RuleGone
 from txvaurien.exchange import LiveExchange
-from txvaurien.mix import Share
 from txvaurien.model import Then
 from txvaurien.plan import Plan
+from txvaurien.planning.mix import Share
 from txvaurien.protocols.tcp import Tcp
 from txvaurien.rules import Rule, Span
 from txvaurien.test.memory import MemoryProxy, MemoryTransport

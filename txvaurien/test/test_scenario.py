@@ -6,15 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien import faults
 from txvaurien.behaviors.error import Error
 from txvaurien.errors import ConfigError
-from txvaurien.faults import FaultReader
 from txvaurien.plan import PlacedToxic
+from txvaurien.planning import faults
+from txvaurien.planning.faults import FaultReader
 from txvaurien.plugins import Registry
 from txvaurien.protocols.redis import Redis
 from txvaurien.rules import Rule
-from txvaurien.scenario import MOST_SPANS, Scenario, dry_run, read_scenario
+from txvaurien.scenarios.scenario import MOST_SPANS, Scenario, dry_run, read_scenario
 from txvaurien.test.test_faults import BEHAVIORS, Muddy, Ring
 
 

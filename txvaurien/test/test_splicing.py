@@ -14,12 +14,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.dummy import Dummy
 from txvaurien.behaviors.hang import Hang
-from txvaurien.lane import LANE_LIMIT
+from txvaurien.links.lane import LANE_LIMIT
+from txvaurien.net.polled import PolledPipe
+from txvaurien.net.splicing import POOL_SIZE, KernelPipe, PipePool
 from txvaurien.plan import PlacedToxic, Plan
-from txvaurien.polled import PolledPipe
 from txvaurien.rules import Rule
 from txvaurien.service import ProxyService
-from txvaurien.splicing import POOL_SIZE, KernelPipe, PipePool
 from txvaurien.test.peers import read_all, read_exactly, reset
 from txvaurien.test.support import connect, descriptors
 from txvaurien.test.test_pipe import SocketCase, echo

@@ -12,8 +12,7 @@ from txvaurien.errors import ConfigError
 from txvaurien.metrics import families
 from txvaurien.metrics.families import Collected, Family, Sample
 from txvaurien.metrics.figures import Spread
-from txvaurien.metrics.watcher import Metrics
-from txvaurien.statsd import (
+from txvaurien.metrics.statsd import (
     INTERVAL,
     MOST_BYTES,
     Lines,
@@ -22,6 +21,7 @@ from txvaurien.statsd import (
     datagrams,
     parse_address,
 )
+from txvaurien.metrics.watcher import Metrics
 from txvaurien.test.memory import MemoryProxy
 
 

@@ -24,10 +24,10 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
 import txvaurien.proxy
-from txvaurien.collecting import YOUNG
 from txvaurien.config import load
 from txvaurien.errors import ConfigError, ListenError
 from txvaurien.plan import Plan
+from txvaurien.process.collecting import YOUNG
 from txvaurien.tap import (
     READY_VARIABLE,
     Options,

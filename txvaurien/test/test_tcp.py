@@ -10,7 +10,7 @@ from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.dummy import Dummy
 from txvaurien.behaviors.error import Error
 from txvaurien.model import Direction
-from txvaurien.pipe import DRAIN_TIME
+from txvaurien.net.pipe import DRAIN_TIME
 from txvaurien.plan import Plan
 from txvaurien.protocols.tcp import Tcp, TcpFactory, TcpProtocol
 from txvaurien.rules import Rule

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.errors import ConfigError
-from txvaurien.times import TIMES, read_time, seconds_of, seconds_with_unit, time_text
+from txvaurien.planning.times import TIMES, read_time, seconds_of, seconds_with_unit, time_text
 
 
 class TimeTests(SynchronousTestCase):

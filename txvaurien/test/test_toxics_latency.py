@@ -8,10 +8,10 @@ import statistics
 from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.behaviors.delay import Delay
-from txvaurien.distributions import draw_wait
 from txvaurien.errors import ConfigError
 from txvaurien.model import Ending
 from txvaurien.options import DAY, build
+from txvaurien.planning.distributions import draw_wait
 from txvaurien.testing.toxics import PIECE, Bench
 from txvaurien.toxics.base import HOLD_LIMIT
 from txvaurien.toxics.latency import Latency

@@ -13,7 +13,7 @@ from twisted.logger import capturedLogs
 from twisted.web.test.requesthelper import DummyRequest
 
 from txvaurien.control.toxiproxy import VERSION, OneProxyApi
-from txvaurien.member import Member
+from txvaurien.process.member import Member
 from txvaurien.test.manyproxies import ProxiesCase
 from txvaurien.test.servers import free_port
 

@@ -9,9 +9,9 @@ import shlex
 
 from twisted.trial.unittest import SkipTest
 
-from txvaurien import ctlparser
 from txvaurien.actions import ACTIONS
 from txvaurien.config import load
+from txvaurien.ctl import parser as ctlparser
 from txvaurien.plugins import Registry
 from txvaurien.test.control_faults import FaultCase
 from txvaurien.test.test_fault_docs import DOCS, DocsCase

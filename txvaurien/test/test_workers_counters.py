@@ -12,11 +12,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.dummy import Dummy
 from txvaurien.errors import ConfigError
-from txvaurien.mix import Share
+from txvaurien.journals.reports import Stats
 from txvaurien.model import Exchange, Message
 from txvaurien.plan import Plan
+from txvaurien.planning.mix import Share
 from txvaurien.protocols.tcp import Tcp
-from txvaurien.reports import Stats
 from txvaurien.rules import Address, Rule, Tallies
 from txvaurien.workers import counters
 from txvaurien.workers.counters import FaultCounter, PublishedStats, SharedCap, SharedTally, Slots, Standing

@@ -14,16 +14,16 @@ from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.dummy import Dummy
 from txvaurien.behaviors.error import Error
 from txvaurien.errors import ConfigError
-from txvaurien.faults import FaultReader, describe_plan
 from txvaurien.journal import Journal
 from txvaurien.link import Link
-from txvaurien.mix import Share
 from txvaurien.model import Exchange, Message, Then
 from txvaurien.plan import PlacedToxic, Plan
-from txvaurien.player import Player, ProxyTarget, State
+from txvaurien.planning.faults import FaultReader, describe_plan
+from txvaurien.planning.mix import Share
 from txvaurien.protocols.tcp import Tcp
 from txvaurien.rules import Rule
-from txvaurien.scenario import read_scenario
+from txvaurien.scenarios.player import Player, ProxyTarget, State
+from txvaurien.scenarios.scenario import read_scenario
 from txvaurien.test.workers_memory import LivelyProcess, Processes, fleet, registry
 from txvaurien.toxics.latency import Latency
 from txvaurien.workers import wire
@@ -260,11 +260,11 @@ class LinkTests(FleetCase):
     def test_log(self) -> None:
         """What a worker logs is in the master's log, with its level and its namespace."""
         with capturedLogs() as events:
-            self.processes[0].say(wire.Logged("warn", "txvaurien.dialling", "{odd} braces"))
+            self.processes[0].say(wire.Logged("warn", "txvaurien.links.dialling", "{odd} braces"))
         [event] = events
         self.assertEqual(
             (formatEvent(event), event["log_level"], event["log_namespace"]),
-            ("{odd} braces", LogLevel.warn, "txvaurien.dialling"),
+            ("{odd} braces", LogLevel.warn, "txvaurien.links.dialling"),
         )
 
 

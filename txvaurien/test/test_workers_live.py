@@ -17,7 +17,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien.processes import ProxyProcess
+from txvaurien.clients.processes import ProxyProcess
 from txvaurien.test.peers import ScriptedBackend
 from txvaurien.test.servers import free_port, wait_until
 

@@ -9,9 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.error import Error
 from txvaurien.errors import ConfigError
-from txvaurien.faults import FaultReader, describe_plan
-from txvaurien.mix import Share
 from txvaurien.plan import PlacedToxic, Plan
+from txvaurien.planning.faults import FaultReader, describe_plan
+from txvaurien.planning.mix import Share
 from txvaurien.protocols.tcp import Tcp
 from txvaurien.rules import Cap, Rule
 from txvaurien.test.registries import Flaky

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from msgspec import Meta
 from twisted.internet.interfaces import IReactorTime
 
-from txvaurien.distributions import Distribution, draw_wait
+from txvaurien.planning.distributions import Distribution, draw_wait
 from txvaurien.toxics.base import DAY_MILLISECONDS, MILLISECOND, HoldingStage, Out, Stage, Toxic
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from txvaurien.errors import ConfigError
-from txvaurien.reports import Stats
+from txvaurien.journals.reports import Stats
 from txvaurien.rules import Cap, Tally
 from txvaurien.workers.memory import FAULTS, FAULTS_LOCK, MOST_RULES, SLOT, SLOTS, STATS, WORD, Lock, Memory
 

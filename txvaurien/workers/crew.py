@@ -36,7 +36,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 _PROGRAM = """
 import sys
 sys.path[:] = sys.argv[1:]
-from txvaurien.collecting import collect_later
+from txvaurien.process.collecting import collect_later
 collect_later()
 from txvaurien.workers.worker import main
 main()

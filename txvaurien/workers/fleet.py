@@ -12,18 +12,18 @@ from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.logger import Logger, LogLevel
 
 from txvaurien.actions import Action, Actions, End, HalfOpen, KillIdle
-from txvaurien.addresses import Backend
 from txvaurien.errors import ConfigError
-from txvaurien.faults import describe_action
+from txvaurien.journals.reports import Stats
 from txvaurien.metrics.figures import Figures
 from txvaurien.model import Then
+from txvaurien.net.addresses import Backend
+from txvaurien.net.reach import Said
 from txvaurien.options import plain_values
 from txvaurien.plan import ActivePlan, Plan
+from txvaurien.planning.faults import describe_action
 from txvaurien.plugins import Registry
 from txvaurien.protocols.base import WireProtocol
 from txvaurien.proxy import Proxy
-from txvaurien.reach import Said
-from txvaurien.reports import Stats
 from txvaurien.rules import Activation
 from txvaurien.service import BACKLOG, ProxyService
 from txvaurien.workers import wire

@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 from twisted.internet.protocol import Protocol as TwistedProtocol
 
 from txvaurien.errors import ConfigError
-from txvaurien.gate import Gate
+from txvaurien.net.gate import Gate
 from txvaurien.proxy import ProxyFactory
 from txvaurien.workers import wire
 

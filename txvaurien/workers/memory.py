@@ -18,7 +18,7 @@ import tempfile
 from dataclasses import fields
 from types import TracebackType
 
-from txvaurien.reports import Stats
+from txvaurien.journals.reports import Stats
 
 #: How many workers there may be.
 MOST_WORKERS = 64

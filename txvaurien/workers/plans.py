@@ -8,9 +8,9 @@ from operator import attrgetter
 from typing import Any
 
 from txvaurien.errors import ConfigError
-from txvaurien.faults import FaultReader, describe_rule
-from txvaurien.mix import Share
 from txvaurien.plan import ActivePlan, PlacedToxic, Plan
+from txvaurien.planning.faults import FaultReader, describe_rule
+from txvaurien.planning.mix import Share
 from txvaurien.plugins import Registry
 from txvaurien.protocols.base import WireProtocol
 from txvaurien.rules import Activation, Rule

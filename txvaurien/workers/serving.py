@@ -7,19 +7,19 @@ from typing import Any
 
 from twisted.internet.defer import ensureDeferred
 
-from txvaurien.accepting import client_text
 from txvaurien.actions import End
-from txvaurien.addresses import parse_backend
-from txvaurien.connecting import makes_sockets
-from txvaurien.faults import FaultReader
+from txvaurien.journals.reports import describe_link
 from txvaurien.metrics.figures import figures_of
 from txvaurien.metrics.meter import Meter
 from txvaurien.model import Then
+from txvaurien.net.accepting import client_text
+from txvaurien.net.addresses import parse_backend
+from txvaurien.net.connecting import makes_sockets
+from txvaurien.net.polled import send_at_once
+from txvaurien.net.reach import Reach, Said
 from txvaurien.plan import ActivePlan, Plan
-from txvaurien.polled import send_at_once
+from txvaurien.planning.faults import FaultReader
 from txvaurien.proxy import Proxy, ProxyFactory
-from txvaurien.reach import Reach, Said
-from txvaurien.reports import describe_link
 from txvaurien.rules import Activation, Cap
 from txvaurien.workers import wire
 from txvaurien.workers.counters import FaultCounter, PublishedStats, SharedCap

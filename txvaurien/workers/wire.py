@@ -13,7 +13,7 @@ import msgspec
 
 from txvaurien import journal
 from txvaurien.metrics.figures import Figures
-from txvaurien.reach import Said
+from txvaurien.net.reach import Said
 
 #: Nothing; connects to the backend; exchanges, too.
 Noting = Literal["nothing", "connects", "exchanges"]

@@ -24,8 +24,8 @@ from twisted.logger import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txvaurien.collecting import collect_rarely
-from txvaurien.descriptors import exhausted
+from txvaurien.net.descriptors import exhausted
+from txvaurien.process.collecting import collect_rarely
 from txvaurien.workers import wire
 from txvaurien.workers.handing import ClientReader
 from txvaurien.workers.memory import Memory

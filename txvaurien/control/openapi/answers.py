@@ -9,7 +9,7 @@ from txvaurien.control.openapi.faults import ref
 from txvaurien.control.schemas import Schema
 from txvaurien.journal import EVENTS
 from txvaurien.model import Where
-from txvaurien.player import State
+from txvaurien.scenarios.player import State
 
 _TEXT: Schema = {"type": "string"}
 _COUNT: Schema = {"type": "integer", "minimum": 0}

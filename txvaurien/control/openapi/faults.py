@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from txvaurien.actions import ACTIONS
+from txvaurien.clients.vocabulary import COUNTS
 from txvaurien.control.schemas import Schema, property_of, schema_of
-from txvaurien.faults import ToxicFields
 from txvaurien.options import Declared, Option, options_of, summary
+from txvaurien.planning.faults import ToxicFields
+from txvaurien.planning.rulefields import NAME_LENGTH, RULE_OPTIONS
+from txvaurien.planning.seeds import HIGHEST, LOWEST
 from txvaurien.plugins import Registry
-from txvaurien.rulefields import NAME_LENGTH, RULE_OPTIONS
-from txvaurien.seeds import HIGHEST, LOWEST
-from txvaurien.vocabulary import COUNTS
 
 #: A name that can stand in a URL and on one line: printable, and without a space at its ends.
 NAME: Schema = {"type": "string", "maxLength": NAME_LENGTH, "pattern": "^[^/]*$"}

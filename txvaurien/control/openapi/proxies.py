@@ -7,10 +7,10 @@ from typing import Any
 from txvaurien.control.openapi.answers import ADDRESS, exact, list_of, map_of
 from txvaurien.control.openapi.faults import NAME, ref, toxic_schemas
 from txvaurien.control.schemas import Schema, property_of
-from txvaurien.limits import Limits
 from txvaurien.options import options_of
+from txvaurien.planning.seeds import HIGHEST, LOWEST
 from txvaurien.plugins import Registry
-from txvaurien.seeds import HIGHEST, LOWEST
+from txvaurien.process.limits import Limits
 
 _NULL: Schema = {"type": "null"}
 

@@ -1,0 +1,1 @@
+"""Clients of the control server, blocking and for Twisted (`txvaurien.client`), and their vocabulary."""

@@ -1,0 +1,1 @@
+"""What proxies did: reports, the journal on disk, and its replay."""

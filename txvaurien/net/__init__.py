@@ -1,0 +1,1 @@
+"""Sockets and addresses: listening, connecting, pipes, and what may be reached."""

@@ -1,0 +1,1 @@
+"""The proxies of one process: made, changed, reloaded; its signals and its log."""

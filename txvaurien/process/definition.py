@@ -1,0 +1,80 @@
+"""What a proxy is made of: its definition, wherever it comes from (command line, file, API)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from txvaurien.options import values_of
+from txvaurien.plan import Plan
+from txvaurien.process.limits import Limits
+from txvaurien.proxy import Proxy
+from txvaurien.service import BACKLOG, ProxyService
+
+if TYPE_CHECKING:
+    from txvaurien.net.addresses import Backend, Listen
+    from txvaurien.plugins import Registry
+    from txvaurien.protocols.base import WireProtocol
+
+
+@dataclass(frozen=True)
+class Definition:
+    """All that a proxy is made of.
+
+    :param name: what it is called; draws depend on it.
+    :param enabled: whether it listens from the start.
+    :param backlog: connections that the kernel may hold before they are accepted.
+    :param workers: processes that share its work.
+    :param busy_poll: seconds to go on polling after an event.
+    :param places: where a user has said what, for errors of the start: ``backend``, ``proxy``.
+    """
+
+    name: str
+    listen: Listen
+    backend: Backend
+    protocol: WireProtocol
+    plan: Plan = field(default_factory=Plan)
+    enabled: bool = True
+    limits: Limits = field(default_factory=Limits)
+    backlog: int = BACKLOG
+    workers: int = 1
+    busy_poll: float = 0.0
+    places: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def make(self, reactor: Any, registry: Registry, log_level: str = "info") -> Proxy:
+        """The proxy; it does not listen.
+
+        :param log_level: what its workers log at least, where it has some.
+        :raises ConfigError: what is set does not fit together.
+        """
+        options = {"busy_poll": self.busy_poll, **values_of(self.limits)}
+        if self.workers == 1:
+            return Proxy(self.backend, self.protocol, self.plan, reactor=reactor, name=self.name, **options)
+        from txvaurien.workers.fleet import FleetProxy
+
+        return FleetProxy(
+            self.backend,
+            self.protocol,
+            self.plan,
+            reactor=reactor,
+            name=self.name,
+            registry=registry,
+            workers=self.workers,
+            log_level=log_level,
+            **options,
+        )
+
+    def serve(self, proxy: Proxy, listen: Listen | None = None) -> ProxyService:
+        """What listens for a proxy that `make` has made.
+
+        :param listen: where, if elsewhere than at `self.listen`.
+        """
+        text = (listen or self.listen).text
+        places = self.places if listen is None else {"proxy": "listen", "backend": "upstream"}
+        if self.workers == 1:
+            return ProxyService(proxy, text, backlog=self.backlog, places=places)
+        from txvaurien.workers.fleet import FleetProxy, FleetService
+
+        assert isinstance(proxy, FleetProxy)
+        return FleetService(proxy, text, backlog=self.backlog, places=places)

@@ -1,0 +1,1 @@
+"""Scenarios: faults that come and go at given times."""

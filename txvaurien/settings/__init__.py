@@ -1,0 +1,1 @@
+"""What users write: command line, files, help, and what all of that comes to."""
