@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from msgspec import structs
@@ -24,6 +24,7 @@ from txvaurien.planning.faults import FaultReader
 from txvaurien.planning.startplan import FaultSection, check_defaults, start_plan
 from txvaurien.plugins import Registry
 from txvaurien.process.definition import Definition
+from txvaurien.process.ends import Ends, ends_of
 from txvaurien.protocols.base import WireProtocol
 from txvaurien.settings.commandline import CommandLine, Source, read
 from txvaurien.settings.described import Described, check_together
@@ -77,6 +78,11 @@ class Settings:
     has_main: bool = True
     others: tuple[Described, ...] = ()
     source: Source | None = None
+    #: Files with the authority of ``--tls auto``: to be read, and to be written.
+    tls_ca: str | None = None
+    tls_ca_out: str | None = None
+    #: How clients and the backend of the main proxy are spoken to.
+    ends: Ends = field(default_factory=Ends)
     #: Who may reach the control server; None where there is none.
     access: Access | None = None
     #: Where the control server may point a proxy at; empty for anywhere.
@@ -97,6 +103,7 @@ class Settings:
             self.protocol,
             self.plan,
             limits=limits_of(common),
+            ends=self.ends,
             backlog=common.backlog,
             workers=common.workers,
             busy_poll=common.busy_poll / 1e6,
@@ -233,6 +240,9 @@ def _assemble(
         warnings=(*warnings, *advice),
         places=places,
         access=access,
+        ends=ends_of(common, line.folder),
+        tls_ca=_within(line.folder, common.tls_ca),
+        tls_ca_out=_within(line.folder, common.tls_ca_out),
         allow_backend=parse_patterns(common.allow_backend, places.get("allow-backend", "--allow-backend")),
         has_main=has_main,
         others=others,
@@ -286,6 +296,10 @@ def _check(settings: Settings, main: FaultReader) -> None:
         from txvaurien.metrics.statsd import parse_address
 
         parse_address(settings.common.statsd, settings.place("statsd"))
+
+
+def _within(folder: str, path: str | None) -> str | None:
+    return None if path is None else os.path.join(folder, path)
 
 
 def _has_control(common: Common) -> bool:

@@ -106,6 +106,13 @@ class LiveExchange(ExchangeState):
         self._say_cut("reset", side, linger)
         self.link.cut(side, Then.RESET, linger, self)
 
+    def fail_handshake(self, kind: str) -> None:
+        self._check_mine("fail_handshake")
+        if self.hook is not Hook.CONNECT:
+            raise RuntimeError("fail_handshake(): only on_connect comes before the handshake")
+        self.link.fail_handshake(kind, self.activation)
+        self.did.append(f"tls {kind}")
+
     def _say_cut(self, what: str, side: Side, linger: float) -> None:
         self.did.append(f"{what} {side.value}" + (f", linger {linger:g}" if linger else ""))
 

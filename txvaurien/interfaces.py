@@ -51,6 +51,15 @@ class IWireProtocol(Interface):
 
     silent_kind = Attribute("str: the kind said when `answer_timeout` is over; '' for a reset.")
 
+    alpn = Attribute(
+        "Sequence[bytes]: what is agreed on within TLS (ALPN, RFC 7301), the best first; empty for nothing."
+    )
+
+    begins_tls = Attribute(
+        "bool: sessions say with `Frame.secures` where both sides go over to TLS, and follow what is"
+        " said in it. Until then they have ``edits``, so that nothing is sent on before they have seen it."
+    )
+
     def status_class(status: str) -> str:
         """The class that metrics put a reply's status into (``ok``, ``5xx``): one of a few."""
 
@@ -299,6 +308,15 @@ class IExchange(Interface):
 
     def reset(side: Side = Side.CLIENT, linger: float = 0.0) -> None:
         """As `close`, with RST to `side`."""
+
+    def fail_handshake(kind: str) -> None:
+        """In ``on_connect``: have the TLS handshake with the client fail, as soon as there is one.
+
+        :param kind: ``refused``, ``stalled`` (until the rule is taken away), ``reset`` (when it is done), or
+            what is wrong with the certificate: ``expired``, ``not-yet-valid``, ``wrong-name``,
+            ``unknown-authority``, ``self-signed``.
+        :raises NotLegal: no TLS is spoken with clients here, or there is no certificate that is so.
+        """
 
     def response_started() -> Awaitable[bool] | None:
         """An awaitable that fires when the reply begins to come; None where none will."""

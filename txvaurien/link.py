@@ -25,14 +25,14 @@ from txvaurien.links.turns import Turns
 from txvaurien.model import Connect, Direction, Exchange, Hook, Side, Then
 from txvaurien.net.pipe import DRAIN_TIME, Pipe
 from txvaurien.protocols.base import Session
-from txvaurien.rules import Address, label_of
+from txvaurien.rules import Activation, Address, label_of
 
 
 @implementer(ILinkControl)
 class Link:
     """One client connection with its backend connection.
 
-    The transport side calls `begin`, `received`, and what `txvaurien.net.polled.PolledOwner` says;
+    The transport side calls `begin`, `received`, and what `txvaurien.net.pipe.PipeOwner` says;
     behaviors act through the `LiveExchange` of each exchange on which a rule fired.
     """
 
@@ -57,6 +57,7 @@ class Link:
         "proxy",
         "refuse_all",
         "session",
+        "spoiled",
         "to_backend",
         "to_client",
         "traffic",
@@ -92,6 +93,8 @@ class Link:
         self.patience: Patience | None = None
         if self.protocol.answer_timeout:
             self.patience = Patience(self.clock, self.protocol.answer_timeout, self)
+        #: How the TLS handshake with the client is to fail, and by which rule.
+        self.spoiled: tuple[str, Activation] | None = None
         self.over = False
         #: The backend's side is gone, and the client is not told.
         self.half_open = False
@@ -126,12 +129,12 @@ class Link:
             return
         self.closing.watch_idle()
         if self.proxy.active.idle:
-            self.proxy.dial(self)
+            self._reach_out()
             return
         self._connect = Exchange(Connect())
         verdict = self.proxy.active.verdict(self, self._connect, self.turns.tallies)
         if verdict is None:
-            self.proxy.dial(self)
+            self._reach_out()
             return
         live = self.turns.bring_to_life(self._connect, verdict)
         if live.run(Hook.CONNECT, lambda: self._connect_decided(live)):
@@ -142,9 +145,26 @@ class Link:
         if self.over:
             return
         if live.answer is None or self.client is None:
+            self._reach_out()
+            return
+        if self.proxy.secure is not None:
+            # What is said is said in TLS.
+            self.proxy.secure.greet(self, None)
+        self._say_and_end(live.answer, live.answer_then)
+
+    def _reach_out(self) -> None:
+        """Dial; but first agree on TLS with the client, where it speaks that from the first byte on."""
+        if self.proxy.secure is None:
             self.proxy.dial(self)
         else:
-            self._say_and_end(live.answer, live.answer_then)
+            self.proxy.secure.greet(self, self.proxy.dial)
+
+    def fail_handshake(self, kind: str, rule: Activation) -> None:
+        """Have the TLS handshake with the client fail (`IExchange.fail_handshake`)."""
+        if self.proxy.secure is None:
+            raise NotLegal("no TLS is spoken with clients here; use --tls auto")
+        self.proxy.secure.check_fault(kind)
+        self.spoiled = kind, rule
 
     def backend_connected(self, backend: Pipe) -> None:
         """The backend has taken the connection."""

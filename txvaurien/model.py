@@ -227,7 +227,8 @@ class Frame(msgspec.Struct, eq=False):
     object, unless the session edits the stream (``edited``). ``exchange`` is None for bytes
     that the client never asked for and never sees, such as the answer to a
     refusal's ``to_backend``; then ``forward`` is empty. ``then`` of a reply's
-    last frame may end the link when the client has it.
+    last frame may end the link when the client has it. ``secures``: once this frame has gone out
+    both sides go over to TLS, and what the session gets from then on is what is said in it.
     """
 
     raw: bytes
@@ -237,6 +238,7 @@ class Frame(msgspec.Struct, eq=False):
     #: What is sent on in the place of ``raw``; None where that itself is.
     edited: bytes | None = None
     then: Then = Then.KEEP
+    secures: bool = False
 
     @property
     def forward(self) -> bytes:

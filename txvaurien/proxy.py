@@ -9,8 +9,11 @@ and the plan it follows now. `ProxyFactory` serves it on any endpoint::
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from msgspec import structs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
@@ -19,23 +22,36 @@ from txvaurien.actions import Actions
 from txvaurien.journals.reports import Reports, Stats, describe_link
 from txvaurien.link import Link
 from txvaurien.links.dialling import Dialler, LinkEnd
-from txvaurien.model import Direction, Then
+from txvaurien.model import Direction, Side, Then
 from txvaurien.net.addresses import Backend, parse_backend
 from txvaurien.net.descriptors import exhausted
 from txvaurien.net.gate import Gate
 from txvaurien.net.itself import refuse_itself
-from txvaurien.net.polled import PolledPipe
+from txvaurien.net.pipe import Pipe
+from txvaurien.net.polled import PolledPipe, make_polled
 from txvaurien.net.poller import poller_of
 from txvaurien.net.pool import Pool
 from txvaurien.net.reach import CheckedReactor, Reach, Way
 from txvaurien.plan import Plan
 from txvaurien.planning.planfollower import PlanFollower
+from txvaurien.process.ends import Ends
 from txvaurien.protocols.base import WireProtocol
 from txvaurien.rules import Cap
+from txvaurien.tls.keeper import AuthorityKeeper
+from txvaurien.tls.records import begins_tls, is_alert
 
 if TYPE_CHECKING:
     from txvaurien.metrics.figures import Figures
     from txvaurien.metrics.meter import Meter
+    from txvaurien.net.tlsarguments import ListenArguments
+    from txvaurien.tls.secure import MakePipe, Secure
+
+#: What to do about the two kinds of TLS that nobody has asked for.
+TLS_CLIENT = (
+    "a client speaks TLS, and this listener does not, so the link is passed through unread: give --tls auto"
+    " (or --tls FILE), and --backend tls:HOST:PORT if the backend speaks TLS too"
+)
+TLS_BACKEND = "the backend speaks TLS: write it as tls:HOST:PORT"
 
 #: How long a link may take to end when the proxy stops, in seconds.
 STOP_TIME = 0.3
@@ -54,6 +70,9 @@ class Proxy(PlanFollower):
         protocol, ``close`` ends such a link.
     :param max_active_faults: how many exchanges a rule may be doing something to, and links be
         under a toxic, at one time; None for without limit.
+    :param ends: how clients and the backend are spoken to: TLS, the PROXY protocol.
+    :param keeper: has the authority of ``--tls auto``; by default one that is made for this proxy.
+    :param places: where a user has named what `ends` names, by the name of the flag, for errors.
     :param busy_poll: seconds to go on polling after an event before sleeping: lower latency for
         more work of the processor.
     :raises ConfigError: a behavior of the plan does not fit the protocol.
@@ -73,6 +92,9 @@ class Proxy(PlanFollower):
         pool_timeout: float = 30.0,
         on_desync: Literal["opaque", "close"] = "opaque",
         max_active_faults: int | None = None,
+        ends: Ends | None = None,
+        keeper: AuthorityKeeper | None = None,
+        places: Mapping[str, str] | None = None,
         busy_poll: float = 0.0,
     ) -> None:
         self.name = name
@@ -87,6 +109,11 @@ class Proxy(PlanFollower):
         self.pool = Pool(self.clock, pool_max_size, pool_timeout)
         self.dialler = Dialler(self, self.pool)
         self.backend = parse_backend(backend) if isinstance(backend, str) else backend
+        self.ends = Ends() if ends is None else ends
+        self.keeper = AuthorityKeeper() if keeper is None else keeper
+        self._places = places or {}
+        #: Speaks TLS at the ends of links; None where nobody does.
+        self.secure = self._secure_for(self.backend)
         self.reach: Reach | None = None
         #: What connections to the backend may lead to; None for anything.
         self.way: Way | None = None
@@ -110,6 +137,8 @@ class Proxy(PlanFollower):
         #: What a `ProxyService` listens with; None where it does not run, or there is none.
         self.gate: Gate | None = None
         self._all_gone: list[Deferred[None]] = []
+        #: What the log has been told to do about.
+        self._advised: set[str] = set()
         for activation in self.active.activations():
             self._activate(activation)
 
@@ -117,6 +146,49 @@ class Proxy(PlanFollower):
     def stats(self) -> Stats:
         """What it has counted."""
         return self.reports.stats
+
+    # TLS.
+
+    def _secure_for(self, backend: Backend) -> Secure | None:
+        """What speaks TLS, where anybody does; the TLS library is imported then, and not before."""
+        if self.ends.tls is None and backend.tls is None and not self.protocol.begins_tls:
+            return None
+        from txvaurien.tls.secure import Secure
+
+        return Secure(self.protocol, self.ends, backend, self.keeper, self._places)
+
+    def listen_with(self, arguments: ListenArguments) -> None:
+        """Speak TLS with clients as an ``ssl:`` endpoint string says.
+
+        :raises ConfigError: a file will not do.
+        """
+        self.ends = structs.replace(self.ends, tls=arguments.cert, tls_key=arguments.key)
+        self.secure = self._secure_for(self.backend)
+
+    def pipe_at(self, side: Side, link: Link, make: MakePipe) -> Pipe:
+        """A connection at one end of a link.
+
+        :param make: makes it for those who want to know what becomes of it, and what comes.
+        """
+        if self.secure is None:
+            return make(link, link.traffic)
+        return self.secure.wrap(side, link, make)
+
+    def recognise(self, direction: Direction, data: bytes) -> str:
+        """What a stream is that cannot be followed, by its first bytes; ``""`` if nobody knows."""
+        if direction is Direction.TO_BACKEND and begins_tls(data):
+            self.advise(TLS_CLIENT)
+            return "the client speaks TLS, and this listener does not"
+        if direction is Direction.TO_CLIENT and is_alert(data):
+            self.advise(TLS_BACKEND)
+            return "the backend says that it speaks TLS"
+        return ""
+
+    def advise(self, text: str) -> None:
+        """Say in the log what to do; once."""
+        if text not in self._advised:
+            self._advised.add(text)
+            self.log.warn("{name}: {text} (said once)", name=self.name, text=text)
 
     async def settled(self) -> None:
         """Returns when all that has been set has taken effect; where there is one process, at once."""
@@ -159,6 +231,8 @@ class Proxy(PlanFollower):
         """Other proxies of the process listen or connect elsewhere now, which its way may depend on."""
 
     def _connect_to(self, backend: Backend) -> None:
+        # Which may fail, and then all is as it was.
+        self.secure = self._secure_for(backend)
         self.endpoint = self._endpoint_to(backend)
         self.backend = backend
 
@@ -216,7 +290,11 @@ class Proxy(PlanFollower):
         assert self.poller is not None
         link = self.new_link(address)
         try:
-            pipe = PolledPipe(client, self.clock, link, link.traffic, link.to_backend, self.poller)
+            if self.secure is None:
+                pipe: Pipe = PolledPipe(client, self.clock, link, link.traffic, link.to_backend, self.poller)
+            else:
+                make = partial(make_polled, client, self.clock, link.to_backend, self.poller)
+                pipe = self.secure.wrap(Side.CLIENT, link, make)
         except OSError as error:
             client.close()
             why = exhausted(error) or str(error)
@@ -286,14 +364,13 @@ class Proxy(PlanFollower):
 class ProxyProtocol(LinkEnd):
     """The client's end of a link."""
 
-    direction = Direction.TO_BACKEND
-    proxy: Proxy
+    side = Side.CLIENT
 
     def connectionMade(self) -> None:
         """A client has come."""
         assert self.transport is not None
         self.link = self.proxy.new_link(address_text(self.transport.getPeer()))
-        self.link.begin(self.make_pipe(self.proxy.poller))
+        self.link.begin(self.make_pipe())
 
 
 class ProxyFactory(Factory):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Literal, Protocol
+from weakref import WeakSet
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
@@ -155,7 +156,7 @@ _MAPPED = 96
 def _unmapped(network: Network) -> Network:
     """An IPv4 network that is written as IPv6 (RFC 4291, 2.5.5.2) is the one that clients come from."""
     mapped = getattr(network.network_address, "ipv4_mapped", None)
-    if mapped is None or network.prefixlen < _MAPPED:
+    if mapped is None:
         return network
     return IPv4Network((mapped, network.prefixlen - _MAPPED))
 
@@ -194,6 +195,13 @@ class Cap:
         return self.most is not None and len(self.links) + exchanges >= self.most
 
 
+class Stalled(Protocol):
+    """Something that does not go on as long as a rule stands."""
+
+    def release(self) -> None:
+        """Go on."""
+
+
 class Activation:
     """One rule at work: where it acts, what it has counted, what it holds now.
 
@@ -210,6 +218,8 @@ class Activation:
         self.tally = Tally()
         #: The exchanges that it is doing something to.
         self.live: set[LiveExchange] = set()
+        #: The handshakes that it stalls.
+        self.stalled: WeakSet[Stalled] = WeakSet()
         #: Why it misfired last.
         self.misfire = ""
         #: It fires no more: it was taken away, or has expired.
@@ -288,6 +298,9 @@ class Activation:
         self.expiry = None
         for live in list(self.live):
             live.release()
+        for handshake in list(self.stalled):
+            handshake.release()
+        self.stalled.clear()
         self.tell_waiting()
 
     def applies(self, hooks: frozenset[Hook], exchange: Exchange) -> bool:

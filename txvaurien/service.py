@@ -124,9 +124,12 @@ class ProxyService(Service):
         self._places = {"proxy": "--proxy", "backend": "--backend", **(places or {})}
         #: Where it is to listen, as users write it.
         self.listen = text = listen if isinstance(listen, str) else "the endpoint"
-        endpoint: Any = (
-            parse_listen(listen).endpoint(proxy.reactor, backlog) if isinstance(listen, str) else listen
-        )
+        endpoint: Any = listen
+        if isinstance(listen, str):
+            parsed = parse_listen(listen, self._places["proxy"])
+            if parsed.tls is not None:
+                proxy.listen_with(parsed.tls)
+            endpoint = parsed.without_tls().endpoint(proxy.reactor, backlog)
         self._serving = ProxyFactory.serving(proxy)
         self._inherited = isinstance(endpoint, AdoptedStreamServerEndpoint)
         self._listener = Listener(endpoint, text, self._places["proxy"], listens=self._listens)

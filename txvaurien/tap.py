@@ -30,6 +30,7 @@ from txvaurien.process.printing import show
 from txvaurien.process.processsignal import ProcessSignal
 from txvaurien.process.proxies import NoProxy, Proxies
 from txvaurien.settings.commandline import CommandLine, read
+from txvaurien.tls.keeper import AuthorityKeeper
 
 # Most starts need only some of what follows, and people start one proxy for each test. So the
 # control server (Klein, and the web server below it) and what only some commands do are
@@ -139,6 +140,7 @@ class VaurienService(MultiService):
             [self.journal, *([self.metrics] if self.metrics is not None else [])],
             log_level=settings.common.log_level,
             allow_backend=settings.allow_backend,
+            keeper=AuthorityKeeper(settings.tls_ca, settings.place("tls-ca")),
         )
         self.control_service: ControlService | None = None
         self._ready = ready
@@ -149,6 +151,8 @@ class VaurienService(MultiService):
         for definition in settings.definitions:
             definition.backend.resolve(definition.places.get("backend", "--backend"))
             self.proxies.put(definition, main=settings.has_main and definition.name == settings.name)
+        if settings.tls_ca_out is not None:
+            self.proxies.keeper.write(settings.tls_ca_out, settings.place("tls-ca-out"))
         MultiService.addService(self, self.proxies)
         if self.metrics is not None and settings.common.statsd is not None:
             MultiService.addService(self, make_statsd(self.metrics, settings, reactor))

@@ -81,6 +81,11 @@ class Chains:
                 chain.abandon()
                 self._forget(direction)
 
+    def held(self, direction: Direction) -> int:
+        """How many bytes toxics hold in this direction."""
+        chain = self._chains.get(direction)
+        return 0 if chain is None else chain.held
+
     @property
     def holding(self) -> bool:
         """Whether toxics stand between the link and a connection."""

@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 import socket
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectingCancelledError, ConnectionDone
-from twisted.internet.interfaces import (
-    IAddress,
-    IDelayedCall,
-    IHalfCloseableProtocol,
-    IHandshakeListener,
-    IProtocol,
-)
+from twisted.internet.error import ConnectingCancelledError, ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol
 from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
-from zope.interface import implementer, implementer_only
+from zope.interface import implementer
 
 from txvaurien.link import Link
-from txvaurien.model import Direction
+from txvaurien.model import Side
 from txvaurien.net.addresses import Backend
 from txvaurien.net.connecting import Connecting, makes_sockets
 from txvaurien.net.descriptors import exhausted
 from txvaurien.net.names import Names, Place, numeric
-from txvaurien.net.pipe import Pipe
-from txvaurien.net.polled import PolledPipe, make_pipe
-from txvaurien.net.poller import Poller
+from txvaurien.net.pipe import Intake, Pipe, PipeOwner
+from txvaurien.net.polled import make_pipe, make_polled
 from txvaurien.net.pool import Pool, PoolTimeout
+from txvaurien.tls.engine import TlsError
 
 if TYPE_CHECKING:
     from txvaurien.proxy import Proxy
+    from txvaurien.tls.secure import Secure
 
 #: How long nothing more is said of a backend that cannot be reached, in seconds.
 COMPLAIN_EVERY = 10.0
@@ -49,12 +45,13 @@ class Dialler:
         #: Links that have a place in the pool, and when they got it.
         self._placed: dict[int, float] = {}
         #: Backend connections that are there, and on which TLS is not yet agreed.
-        self._shaking: dict[int, Any] = {}
+        self._shaking: dict[int, Pipe] = {}
         self._quiet_until = 0.0
         self._names = Names(proxy.reactor)
         #: What links are connected to now, and its addresses; None for a name.
         self._backend: Backend | None = None
         self._authority = ""
+        self._host, self._port = "", 0
         self._places: list[Place] | None = None
 
     def dial(self, link: Link) -> None:
@@ -76,7 +73,7 @@ class Dialler:
         if self._backend is not proxy.backend and not self._settle(link, proxy.backend):
             return
         link.session.backend = self._authority
-        if proxy.poller is None or not proxy.backend.host or not makes_sockets(proxy.reactor):
+        if proxy.poller is None or not self._host or not makes_sockets(proxy.reactor):
             self._connect_endpoint(link)
             return
         connecting = Connecting(self, link, proxy.poller, proxy.clock, proxy.timeout, proxy.way)
@@ -88,7 +85,8 @@ class Dialler:
     def _settle(self, link: Link, backend: Backend) -> bool:
         """Find out what is the same for all links to this backend; whether that is possible."""
         try:
-            self._places = numeric(backend.host, backend.port) if backend.host else None
+            self._host, self._port = backend.direct
+            self._places = numeric(self._host, self._port) if self._host else None
         except OSError as error:
             self.unreachable(link, error)
             return False
@@ -98,8 +96,7 @@ class Dialler:
     def _look_up(self, link: Link, connecting: Connecting) -> None:
         self._dialling[link.number] = connecting
         connecting.wait()
-        backend = self._proxy.backend
-        found = self._names.look_up(backend.host, backend.port)
+        found = self._names.look_up(self._host, self._port)
         found.addCallbacks(connecting.begin, lambda failure: connecting.fail(failure.value))
 
     def connected(self, whose: Link, sock: socket.socket) -> None:
@@ -108,14 +105,24 @@ class Dialler:
         self._dialling.pop(whose.number, None)
         self._note_connected(whose)
         assert proxy.poller is not None
+        make = partial(make_polled, sock, proxy.clock, whose.to_client, proxy.poller)
         try:
-            pipe = PolledPipe(sock, proxy.clock, whose, whose.traffic, whose.to_client, proxy.poller)
+            pipe = proxy.pipe_at(Side.BACKEND, whose, make)
         except OSError as error:
             # The kernel does not watch any more sockets for this user.
             sock.close()
             self.unreachable(whose, error)
         else:
-            whose.backend_connected(pipe)
+            self.up(whose, pipe)
+
+    def up(self, link: Link, pipe: Pipe) -> None:
+        """The backend has taken the connection: agree on TLS, where it is spoken from the first byte on."""
+        secure = self._proxy.secure
+        if secure is None or secure.later or not secure.with_backend:
+            link.backend_connected(pipe)
+        else:
+            self._shaking[link.number] = pipe
+            Shaking(self, link, pipe).begin(secure, self._proxy.timeout)
 
     def failed(self, whose: Link, error: Exception) -> None:
         """The backend of a link is not to be had."""
@@ -153,12 +160,15 @@ class Dialler:
         if link.number not in self._proxy.links:
             self.give_place_back(link)
 
-    def unreachable(self, link: Link, error: BaseException | None) -> None:
-        """There is no backend connection for this link, and there will be none."""
+    def unreachable(self, link: Link, error: BaseException | None, why: str = "") -> None:
+        """There is no backend connection for this link, and there will be none.
+
+        :param why: in words, if the error has not enough of them.
+        """
         self._proxy.stats.failed += 1
         self._note_failed(error)
         limit = exhausted(error)
-        why = limit or str(error)
+        why = limit or why or str(error)
         self._complain(why, limit)
         self.give_place_back(link)
         link.backend_failed(why, self._proxy.protocol.unreachable_kind)
@@ -184,13 +194,18 @@ class Dialler:
                 why=why,
             )
 
-    def shaking_hands(self, link: Link, transport: Any) -> None:
-        """The backend is there, and TLS is being agreed on."""
-        self._shaking[link.number] = transport
-
     def shaken_hands(self, link: Link) -> None:
-        """TLS has been agreed on, or never will be."""
+        """TLS has been agreed on."""
         self._shaking.pop(link.number, None)
+
+    def not_agreed(self, link: Link, error: Exception) -> None:
+        """TLS has not been agreed on."""
+        secure = self._proxy.secure
+        if self._shaking.pop(link.number, None) is None:
+            # It was us who did not want to any more.
+            return
+        advice = secure.advice if secure is not None and isinstance(error, TlsError) else ""
+        self.unreachable(link, error, f"no TLS: {error}{advice}")
 
     def hang_up(self, link: Link) -> None:
         """Stop dialling for a link that has ended."""
@@ -198,9 +213,9 @@ class Dialler:
             self._dialling[link.number].cancel()
             if self._dialling.pop(link.number, None) is not None:
                 self.give_place_back(link)
-        transport = self._shaking.get(link.number)
-        if transport is not None:
-            transport.abortConnection()
+        pipe = self._shaking.pop(link.number, None)
+        if pipe is not None:
+            pipe.reset()
 
     def link_ended(self, link: Link) -> None:
         """Both connections of a link are gone."""
@@ -214,6 +229,60 @@ class Dialler:
             self._pool.release()
 
 
+class Shaking:
+    """A backend connection on which TLS is not yet agreed; the link does not know of it."""
+
+    def __init__(self, dialler: Dialler, link: Link, pipe: Pipe) -> None:
+        self._dialler = dialler
+        self._link = link
+        self._pipe = pipe
+        self._told = False
+
+    def begin(self, secure: Secure, timeout: float) -> None:
+        """Begin; the dialler and the link are told of the outcome."""
+        self._pipe.owner = self
+        secure.shake(self._pipe, self._settle, timeout)
+
+    def _settle(self, error: TlsError | None) -> None:
+        if error is not None:
+            self._fail(error)
+            self._pipe.close(0.0)
+            return
+        self._told = True
+        self._pipe.owner = self._link
+        self._dialler.shaken_hands(self._link)
+        self._link.backend_connected(self._pipe)
+
+    def _fail(self, error: Exception) -> None:
+        if not self._told:
+            self._told = True
+            self._dialler.not_agreed(self._link, error)
+
+    # See `PipeOwner`.
+
+    def pipe_full(self, pipe: Pipe) -> None:
+        """Nothing is said but what TLS needs."""
+
+    def pipe_room(self, pipe: Pipe) -> None:
+        """Nothing waits for it."""
+
+    def pipe_broken(self, pipe: Pipe) -> None:
+        """The backend has reset the connection."""
+        pipe.reset()
+
+    def pipe_finished(self, pipe: Pipe) -> None:
+        """It has failed, or will have."""
+
+    def pipe_hung_up(self, pipe: Pipe) -> bool:
+        """Nothing that was said before counts."""
+        return True
+
+    def pipe_lost(self, pipe: Pipe, reset: bool) -> None:
+        """The connection is gone."""
+        pipe.connection_lost()
+        self._fail(ConnectionLost())
+
+
 @implementer(IHalfCloseableProtocol)
 class LinkEnd(Protocol):
     """What the two ends of a link have in common: tell the link what the transport says.
@@ -222,37 +291,41 @@ class LinkEnd(Protocol):
     """
 
     link: Link
-    direction: ClassVar[Direction]
+    proxy: Proxy
+    side: ClassVar[Side]
     pipe: Pipe
     factory: Any
 
-    def make_pipe(self, poller: Poller | None) -> Pipe:
+    def make_pipe(self) -> Pipe:
         """The connection, as the link sees it."""
+        return self.proxy.pipe_at(self.side, self.link, self._make)
+
+    def _make(self, owner: PipeOwner, intake: Intake) -> Pipe:
         link = self.link
-        lane = link.lane(self.direction)
-        self.pipe = make_pipe(self.transport, link.clock, link, link.traffic, lane, poller)
+        lane = link.to_backend if self.side is Side.CLIENT else link.to_client
+        self.pipe = make_pipe(self.transport, link.clock, owner, intake, lane, self.proxy.poller)
         return self.pipe
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes came."""
-        self.link.received(self.direction, data)
+        self.pipe.intake.take(self.pipe.lane, data)
 
     def readConnectionLost(self) -> None:
         """The peer said FIN."""
-        self.link.pipe_finished(self.pipe)
+        self.pipe.owner.pipe_finished(self.pipe)
 
     def writeConnectionLost(self) -> None:
         """Our FIN has gone out."""
 
     def connectionLost(self, reason: Failure = _CLOSED) -> None:
         """The connection is gone."""
-        self.link.pipe_lost(self.pipe, not reason.check(ConnectionDone))
+        self.pipe.owner.pipe_lost(self.pipe, not reason.check(ConnectionDone))
 
 
 class BackendProtocol(LinkEnd):
     """The backend's end of a link."""
 
-    direction = Direction.TO_CLIENT
+    side = Side.BACKEND
 
     def __init__(self, proxy: Proxy, link: Link) -> None:
         self.proxy = proxy
@@ -260,44 +333,7 @@ class BackendProtocol(LinkEnd):
 
     def connectionMade(self) -> None:
         """The backend has taken the connection."""
-        self.link.backend_connected(self.make_pipe(self.proxy.poller))
-
-
-# Endpoints show of a protocol one interface only, and TLS knows no half-close.
-@implementer_only(IProtocol, IHandshakeListener)
-class TlsBackendProtocol(BackendProtocol):
-    """The backend's end of a link, over TLS: it is there when both sides have agreed."""
-
-    _agreed = False
-    _limit: IDelayedCall | None = None
-
-    def connectionMade(self) -> None:
-        """The backend has taken the connection; now it has to show its certificate."""
-        transport: Any = self.transport
-        self.make_pipe(None)
-        self.proxy.dialler.shaking_hands(self.link, transport)
-        self._limit = self.link.clock.callLater(self.proxy.timeout, transport.abortConnection)
-
-    def handshakeCompleted(self) -> None:
-        """TLS has been agreed on, the certificate included."""
-        self._agreed = True
-        self._stop_waiting()
-        self.link.backend_connected(self.pipe)
-
-    def connectionLost(self, reason: Failure = _CLOSED) -> None:
-        """The backend is gone; or was never agreed with."""
-        self._stop_waiting()
-        if self._agreed:
-            # Many servers close without saying so in TLS, which looks as a reset does from up here.
-            super().connectionLost(_CLOSED)
-        else:
-            self.pipe.connection_lost()
-            self.proxy.dialler.unreachable(self.link, reason.value)
-
-    def _stop_waiting(self) -> None:
-        self.proxy.dialler.shaken_hands(self.link)
-        if self._limit is not None and self._limit.active():
-            self._limit.cancel()
+        self.proxy.dialler.up(self.link, self.make_pipe())
 
 
 class BackendFactory(Factory):
@@ -311,5 +347,4 @@ class BackendFactory(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> BackendProtocol:
         """The backend's end."""
-        made = TlsBackendProtocol if self._proxy.backend.tls else BackendProtocol
-        return made(self._proxy, self._link)
+        return BackendProtocol(self._proxy, self._link)

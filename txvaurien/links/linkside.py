@@ -12,6 +12,7 @@ from txvaurien.protocols.base import Session, WireProtocol
 
 if TYPE_CHECKING:
     from txvaurien.exchange import LiveExchange
+    from txvaurien.rules import Activation
 
 
 class LinkSide(Protocol):
@@ -28,6 +29,9 @@ class LinkSide(Protocol):
 
     def cut(self, side: Side, then: Then, linger: float, live: LiveExchange) -> None:
         """End the link because a behavior says so."""
+
+    def fail_handshake(self, kind: str, rule: Activation) -> None:
+        """Have the TLS handshake with the client fail."""
 
     def close(self) -> None:
         """End the link with FIN on both sides."""

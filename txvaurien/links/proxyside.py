@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from twisted.internet.interfaces import IReactorTime
 
 from txvaurien.exchange import LiveExchange
+from txvaurien.model import Direction
 from txvaurien.plan import ActivePlan, PlacedToxic
 from txvaurien.protocols.base import WireProtocol
 from txvaurien.rules import Activation
@@ -14,6 +15,7 @@ from txvaurien.rules import Activation
 if TYPE_CHECKING:
     from txvaurien.link import Link
     from txvaurien.metrics.meter import Meter
+    from txvaurien.tls.secure import Secure
 
 
 class ProxySide(Protocol):
@@ -27,9 +29,19 @@ class ProxySide(Protocol):
     close_on_desync: bool
     #: Notes what the metrics need; None where nobody reads them.
     meter: Meter | None
+    #: Speaks TLS at the ends of links; None where nobody does.
+    secure: Secure | None
+    #: Seconds that connecting to the backend may take, and a TLS handshake.
+    timeout: float
 
     def dial(self, link: Link) -> None:
         """Connect to the backend, then call `backend_connected` or `backend_failed`."""
+
+    def recognise(self, direction: Direction, data: bytes) -> str:
+        """What a stream is that cannot be followed, by its first bytes; ``""`` if nobody knows."""
+
+    def advise(self, text: str) -> None:
+        """Say in the log what to do; once."""
 
     def hang_up(self, link: Link) -> None:
         """Stop dialling for this link."""

@@ -69,12 +69,15 @@ class Tail:
         self.pipe = pipe
         #: How long the connection is drained when it is closed, in seconds.
         self.drain = DRAIN_TIME
+        #: How many bytes have got here.
+        self.passed = 0
 
     @property
     def full(self) -> bool:
         return self.pipe.full
 
     def data(self, data: bytes) -> None:
+        self.passed += len(data)
         self.pipe.data(data)
 
     def end(self, ending: Ending) -> None:
@@ -144,6 +147,7 @@ class Chain:
         self.pipe = pipe
         self.tail = Tail(pipe)
         self._places: list[Place] = []
+        self._taken = 0
         #: Nothing goes in any more.
         self._closed = False
         #: A stage may wait for those behind it.
@@ -159,6 +163,11 @@ class Chain:
         return self.pushing or self.pipe.full
 
     @property
+    def held(self) -> int:
+        """How many bytes have gone in and not come out; toxics pass on as many as they get."""
+        return max(0, self._taken - self.tail.passed)
+
+    @property
     def empty(self) -> bool:
         """Whether no toxic is left."""
         return not self._places
@@ -166,6 +175,7 @@ class Chain:
     def data(self, data: bytes) -> None:
         """Send bytes, in order, through all stages."""
         if data and not self._closed:
+            self._taken += len(data)
             self.pass_to(self._first, data)
 
     def end(self) -> None:

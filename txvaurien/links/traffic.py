@@ -227,6 +227,8 @@ class Traffic:
             lane.out.append(lane.pass_by(frame))
             if self._link.patience is not None:
                 self._link.patience.asked(frame)
+            if frame.secures:
+                self._secure(lane)
         return True
 
     def _is_asking(self, lane: Lane, live: LiveExchange) -> bool:
@@ -276,6 +278,8 @@ class Traffic:
             self._put(lane, live.edited(live.request_edit, lane.pass_by(frame)))
             if self._link.patience is not None:
                 self._link.patience.asked(frame)
+            if frame.secures:
+                self._secure(lane)
         if lane.over:
             return
         if frame.last:
@@ -336,9 +340,27 @@ class Traffic:
         if frame.last and not lane.over:
             lane.flush()
             self._link.turns.reply_done(exchange)
+            if frame.secures:
+                self._secure(lane, dropped)
             if frame.then is not Then.KEEP and not dropped:
                 self._link.hang_up(End.RST if frame.then is Then.RESET else End.FIN)
         return True
+
+    def _secure(self, lane: Lane, dropped: bool = False) -> None:
+        """Both sides go over to TLS; what came after this frame belongs to it."""
+        link = self._link
+        lane.flush()
+        if dropped or link.proxy.secure is None:
+            # The backend goes over to TLS, and the client will not.
+            link.hang_up(End.FIN)
+            return
+        link.proxy.secure.go_over(link, self._rest(link.to_backend), self._rest(link.to_client))
+
+    def _rest(self, lane: Lane) -> bytes:
+        """All that has come and was not handled, the session is not to see."""
+        rest = lane.session.rest(lane.direction)
+        lane.inside -= len(rest)
+        return rest + lane.take()
 
     def _pass_reply(self, lane: Lane, frame: Frame, live: LiveExchange | None) -> None:
         data = lane.pass_by(frame)
@@ -355,7 +377,21 @@ class Traffic:
         if self._link.opaque:
             self._switch(lane)
             return
-        self._link.opaque = str(error) or "the stream is not of this protocol"
+        self.lose_track(lane, self._why(lane, str(error)))
+
+    def _why(self, lane: Lane, error: str) -> str:
+        """Why a stream cannot be followed, its first bytes being known."""
+        rest = lane.session.rest(lane.direction)
+        lane.unread = rest
+        if len(rest) == lane.bytes:
+            found = self._link.proxy.recognise(lane.direction, rest)
+            if found:
+                return found
+        return error or "the stream is not of this protocol"
+
+    def lose_track(self, lane: Lane, why: str) -> None:
+        """What comes from here on is not looked at."""
+        self._link.opaque = why
         self._link.session = OpaqueSession()
         self._link.proxy.event("opaque", self._link, direction=lane.direction.value, why=self._link.opaque)
         self._link.stop_patience()
@@ -371,7 +407,8 @@ class Traffic:
 
     def _switch(self, lane: Lane) -> None:
         """Give what the old session held, and all that comes, to the opaque one."""
-        rest = lane.session.rest(lane.direction)[lane.ahead :]
+        rest = (lane.unread + lane.session.rest(lane.direction))[lane.ahead :]
+        lane.unread = b""
         lane.ahead = 0
         lane.inside = len(rest)
         lane.session = self._link.session

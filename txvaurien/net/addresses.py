@@ -16,7 +16,7 @@ import os
 import re
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from twisted.internet.abstract import isIPAddress, isIPv6Address
@@ -52,11 +52,20 @@ from txvaurien.net.endpoints import (
     try_client,
     try_server,
 )
+from txvaurien.net.tlsarguments import (
+    TLS_TYPES,
+    ArgumentError,
+    ListenArguments,
+    TlsArguments,
+    backend_arguments,
+    listen_arguments,
+)
 
 HIGHEST_PORT = 65535
 
 #: ``host:port`` as it is written; which host that is, and whether there is such a port, is another question.
-HOST_PORT = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<name>[^:\[\]/=\s]*)):(?P<port>\d+)", re.ASCII)
+#: Python reads no number of thousands of digits.
+HOST_PORT = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<name>[^:\[\]/=\s]*)):(?P<port>\d{1,20})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -64,11 +73,14 @@ class Backend:
     """Where the proxy connects to: a host and a port, or an endpoint string.
 
     ``text`` is what the user wrote. ``host`` is empty for an endpoint string.
+
+    :param tls: what that says of TLS, which is spoken from the first byte on then; None if it is not.
     """
 
     text: str
     host: str = ""
     port: int = 0
+    tls: TlsArguments | None = None
 
     @property
     def authority(self) -> str:
@@ -80,33 +92,42 @@ class Backend:
         return f"{described.host}:{port}" if described.host and port is not None else described.host
 
     @property
-    def tls(self) -> bool:
-        """Whether TLS is spoken from the first byte on."""
-        return not self.host and Description.of(self.text).kind in {"tls", "ssl"}
+    def named_host(self) -> str:
+        """The host, in whichever form it is written; ``""`` for what has none."""
+        return self.host or Description.of(self.text).host
+
+    @property
+    def direct(self) -> tuple[str, int]:
+        """The host and the port that a socket can be connected to; ``""`` if only an endpoint knows how."""
+        if self.host or self.tls is None or self.tls.plain:
+            return self.host, self.port
+        described = Description.of(self.text)
+        return _known_host(described.host), next(iter(described.ports), 0)
 
     def endpoint(self, reactor: Any, timeout: float) -> IStreamClientEndpoint:
-        """An endpoint whose attempts end after `timeout` seconds.
+        """An endpoint that connects, without TLS, and whose attempts end after `timeout` seconds.
 
         A ``timeout=`` in an endpoint string stands for itself.
 
         :param reactor: provides IReactorTCP and IReactorTime, and what an endpoint string needs.
         """
-        if not self.host:
-            return client_endpoint(reactor, self.text, timeout)
-        if self.host == "localhost":
-            return LocalhostEndpoint(reactor, self.port, timeout)
-        if isIPAddress(self.host):
-            return TCP4ClientEndpoint(reactor, self.host, self.port, timeout)
-        if isIPv6Address(self.host):
-            return TCP6ClientEndpoint(reactor, self.host, self.port, timeout)
-        return TimedEndpoint(reactor, HostnameEndpoint(reactor, self.host, self.port, timeout), timeout)
+        host, port = self.direct
+        if not host:
+            return client_endpoint(reactor, self.text if self.tls is None else self.tls.plain, timeout)
+        if host == "localhost":
+            return LocalhostEndpoint(reactor, port, timeout)
+        if isIPAddress(host):
+            return TCP4ClientEndpoint(reactor, host, port, timeout)
+        if isIPv6Address(host):
+            return TCP6ClientEndpoint(reactor, host, port, timeout)
+        return TimedEndpoint(reactor, HostnameEndpoint(reactor, host, port, timeout), timeout)
 
     def resolve(self, where: str = "") -> None:
         """Look the name up, blocking; nothing is done for numeric addresses and paths.
 
         :raises ConfigError: there is no such host.
         """
-        host = self.host or Description.of(self.text).host
+        host = self.named_host
         if not _is_name(host):
             return
         try:
@@ -120,7 +141,7 @@ class Backend:
 
         :param reactor: provides IReactorPluggableNameResolver.
         """
-        host = self.host or Description.of(self.text).host
+        host = self.named_host
         done: Deferred[None] = Deferred()
         if _is_name(host):
             try:
@@ -183,6 +204,15 @@ class Listen:
     host: str = ""
     port: int = 0
 
+    @property
+    def tls(self) -> ListenArguments | None:
+        """What it says of TLS; None if it says nothing, or what only Twisted understands."""
+        return None if self.host else listen_arguments(Description.of(self.text))
+
+    def without_tls(self) -> Listen:
+        """The same place, where TLS is left to somebody else (`tls`)."""
+        return self if self.tls is None else replace(self, text=self.tls.plain)
+
     def endpoint(self, reactor: Any, backlog: int) -> IStreamServerEndpoint:
         """An endpoint with a queue of `backlog` connections, unless an endpoint string has its own."""
         if not self.host:
@@ -201,10 +231,20 @@ class _Use:
     attempt: Callable[[str], None]
 
 
+def _try_backend(text: str) -> None:
+    described = Description.of(text)
+    if described.kind not in TLS_TYPES:
+        try_client(text)
+        return
+    plain = backend_arguments(described).plain
+    if plain:
+        try_client(plain)
+
+
 _CONNECT = _Use(
     "write host:port, [IPv6]:port, or an endpoint string such as unix:/run/x.sock or tls:host:465",
     is_client_type,
-    try_client,
+    _try_backend,
 )
 _LISTEN = _Use(
     "write host:port, :port (loopback), [IPv6]:port, or an endpoint string such as tcp:8000",
@@ -222,7 +262,8 @@ def parse_backend(text: str, where: str = "") -> Backend:
     text = text.strip()
     plain = _host_and_port(text, _CONNECT, where)
     if plain is None:
-        return Backend(text)
+        described = Description.of(text)
+        return Backend(text, tls=backend_arguments(described) if described.kind in TLS_TYPES else None)
     host, port = plain
     if not host:
         raise ConfigError(where, f"{text!r} names no host", _CONNECT.forms)
@@ -257,7 +298,11 @@ def _host_and_port(text: str, use: _Use, where: str) -> tuple[str, int] | None:
     if port > HIGHEST_PORT:
         raise ConfigError(where, f"there is no port {port} ({text!r})", f"ports end at {HIGHEST_PORT}")
     host = match["v6"] or match["name"]
-    return "localhost" if host.lower() == "localhost" else host, port
+    return _known_host(host), port
+
+
+def _known_host(host: str) -> str:
+    return "localhost" if host.lower() == "localhost" else host
 
 
 def _is_type_with_number(name: str | None, use: _Use) -> bool:
@@ -277,6 +322,8 @@ def _check_endpoint_string(text: str, use: _Use, where: str) -> None:
         raise ConfigError(where, f"there is no such port ({text!r})", f"ports end at {HIGHEST_PORT}")
     try:
         use.attempt(text)
+    except ArgumentError as error:
+        raise ConfigError(where, f"{text!r} is not a usable endpoint ({error})", use.forms) from error
     except Exception as error:  # whatever Twisted and the TLS library say of bad arguments
         raise ConfigError(
             where, f"{text!r} is not a usable endpoint ({_reason(error)})", use.forms

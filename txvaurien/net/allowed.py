@@ -32,10 +32,10 @@ _PATTERN = re.compile(
     r"(?:\[(?P<v6>[^\]]*)\](?P<bits>/\d+)?|(?P<host>[^:\[\]\s]+))(?::(?P<ports>[^:]*))?", re.ASCII
 )
 _GLOB = re.compile(r"[*?\[]")
-_PORTS = re.compile(r"(?P<first>\d+)(?:-(?P<last>\d+))?", re.ASCII)
+_PORTS = re.compile(r"(?P<first>\d{1,20})(?:-(?P<last>\d{1,20}))?", re.ASCII)
 #: The endpoint strings that can be set over HTTP, and their arguments; without names only these two.
 _ASKED = frozenset({"tcp", "tls", "unix"})
-_ARGUMENTS = frozenset({"host", "port", "path", "timeout"})
+_ARGUMENTS = frozenset({"host", "port", "path", "timeout", "verify", "name"})
 _HOST_AND_PORT = 2
 _FORMS = (
     "write HOST:PORT, NETWORK:PORT or unix:PATH, such as localhost:*, 10.0.0.0/8:6379 or *.example.org:443"

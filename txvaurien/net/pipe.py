@@ -37,7 +37,7 @@ RESET_POLL = 0.005
 
 
 class PipeOwner(Protocol):
-    """Who wants to know what a pipe can take."""
+    """Who wants to know what becomes of a connection, and what it can take."""
 
     def pipe_full(self, pipe: Pipe) -> None:
         """Do not write more for now."""
@@ -47,6 +47,31 @@ class PipeOwner(Protocol):
 
     def pipe_broken(self, pipe: Pipe) -> None:
         """The peer has reset the connection; found out while writing, when nothing is read."""
+
+    def pipe_finished(self, pipe: Pipe) -> None:
+        """The peer said FIN."""
+
+    def pipe_lost(self, pipe: Pipe, reset: bool) -> None:
+        """The connection is gone; `reset`: not in an orderly way."""
+
+    def pipe_hung_up(self, pipe: Pipe) -> bool:
+        """The peer has reset the connection; found out while nothing was read.
+
+        :return: whether that is the end: nothing that it said before counts any more.
+        """
+
+
+class Intake(Protocol):
+    """Where the bytes go that come over a connection (`txvaurien.links.traffic.Traffic`)."""
+
+    def take(self, lane: Any, data: bytes) -> None:
+        """Bytes came for a lane."""
+
+    def splices_to(self, lane: Any) -> Any:
+        """The connection to which bytes may go without being seen; None if somebody has to see them."""
+
+    def spliced(self, lane: Any, count: int) -> None:
+        """So many bytes have gone through unseen."""
 
 
 #: Nothing keeps a pipe from reading.
@@ -65,6 +90,8 @@ class Pipe:
         "closing",
         "ended",
         "full",
+        "intake",
+        "lane",
         "lost",
         "owner",
         "read_ended",
@@ -72,9 +99,12 @@ class Pipe:
         "sent",
     )
 
-    def __init__(self, clock: IReactorTime, owner: PipeOwner) -> None:
+    def __init__(self, clock: IReactorTime, owner: PipeOwner, intake: Intake, lane: Any) -> None:
         self.clock = clock
         self.owner = owner
+        #: What takes the bytes in that come, and for which lane.
+        self.intake = intake
+        self.lane = lane
         #: Bytes wait to be sent.
         self.full = False
         #: How many bytes it was given to send.
@@ -244,8 +274,10 @@ class TransportPipe(Pipe):
 
     __slots__ = ("_half_closeable", "transport")
 
-    def __init__(self, transport: Any, clock: IReactorTime, owner: PipeOwner) -> None:
-        super().__init__(clock, owner)
+    def __init__(
+        self, transport: Any, clock: IReactorTime, owner: PipeOwner, intake: Intake, lane: Any
+    ) -> None:
+        super().__init__(clock, owner, intake, lane)
         self.transport = transport
         # A TLS transport says of itself what the socket below it could do.
         self._half_closeable = bool(

@@ -6,12 +6,12 @@ import socket
 import struct
 from collections import deque
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.tcp import Connection
 
-from txvaurien.net.pipe import Pipe, PipeOwner, SocketPipe, TransportPipe
+from txvaurien.net.pipe import Intake, Pipe, PipeOwner, SocketPipe, TransportPipe
 from txvaurien.net.poller import Poller
 from txvaurien.net.splicing import KernelPipe, PipePool
 
@@ -30,35 +30,6 @@ _INTERNET = frozenset({socket.AF_INET, socket.AF_INET6})
 _ABORTIVE = struct.pack("ii", 1, 0)
 
 
-class Intake(Protocol):
-    """Where the bytes go that come from a socket (`txvaurien.links.traffic.Traffic`)."""
-
-    def take(self, lane: Any, data: bytes) -> None:
-        """Bytes came for a lane."""
-
-    def splices_to(self, lane: Any) -> PolledPipe | None:
-        """The connection to which bytes may go without being seen; None if somebody has to see them."""
-
-    def spliced(self, lane: Any, count: int) -> None:
-        """So many bytes have gone through unseen."""
-
-
-class PolledOwner(PipeOwner, Protocol):
-    """Who wants to know what becomes of a connection that has no transport."""
-
-    def pipe_finished(self, pipe: Pipe) -> None:
-        """The peer said FIN."""
-
-    def pipe_lost(self, pipe: Pipe, reset: bool) -> None:
-        """The connection is gone; `reset`: not in an orderly way."""
-
-    def pipe_hung_up(self, pipe: Pipe) -> bool:
-        """The peer has reset the connection; found out while nothing was read.
-
-        :return: whether that is the end: nothing that it said before counts any more.
-        """
-
-
 class PolledPipe(Pipe):
     """A plain stream socket that a poller watches. There is no transport: the socket is the pipe's own.
 
@@ -67,9 +38,7 @@ class PolledPipe(Pipe):
 
     __slots__ = (
         "_descriptor",
-        "_intake",
         "_kernel",
-        "_lane",
         "_poller",
         "_reading",
         "_rest",
@@ -77,23 +46,19 @@ class PolledPipe(Pipe):
         "_streak",
     )
 
-    owner: PolledOwner
-
     def __init__(
         self,
         sock: socket.socket,
         clock: IReactorTime,
-        owner: PolledOwner,
+        owner: PipeOwner,
         intake: Intake,
         lane: Any,
         poller: Poller,
     ) -> None:
-        super().__init__(clock, owner)
+        super().__init__(clock, owner, intake, lane)
         self._socket = sock
         #: -1 when it is not used any more.
         self._descriptor = sock.fileno()
-        self._intake = intake
-        self._lane = lane
         self._poller = poller
         #: How many reads in a row have filled the buffer; below 0: how many splices have brought little.
         self._streak = 0
@@ -131,7 +96,7 @@ class PolledPipe(Pipe):
             return
         if data:
             self._streak = self._streak + 1 if len(data) == READ_SIZE else 0
-            self._intake.take(self._lane, data)
+            self.intake.take(self.lane, data)
         else:
             self._finished()
 
@@ -143,7 +108,7 @@ class PolledPipe(Pipe):
 
     def _splice(self) -> bool:
         """Pass a stream on in the kernel; false if somebody has to see it, or it is none any more."""
-        sink = self._intake.splices_to(self._lane)
+        sink = self.intake.splices_to(self.lane)
         pipes = self._poller.pipes
         if pipes is None or sink is None or sink.full:
             return False
@@ -166,7 +131,7 @@ class PolledPipe(Pipe):
         else:
             self._streak = 2 * STREAK
         if count:
-            self._intake.spliced(self._lane, count)
+            self.intake.spliced(self.lane, count)
             sink.take(kernel, pipes)
         else:
             pipes.give_back(kernel)
@@ -339,6 +304,13 @@ class PolledPipe(Pipe):
             self.owner.pipe_lost(self, reset)
 
 
+def make_polled(
+    sock: socket.socket, clock: IReactorTime, lane: Any, poller: Poller, owner: PipeOwner, intake: Intake
+) -> Pipe:
+    """A `PolledPipe`, for whoever knows last whose it is."""
+    return PolledPipe(sock, clock, owner, intake, lane, poller)
+
+
 def send_at_once(sock: socket.socket) -> None:
     """Have the kernel wait for nothing when a little is sent; sockets that are not of TCP do not."""
     if sock.family in _INTERNET:
@@ -348,7 +320,7 @@ def send_at_once(sock: socket.socket) -> None:
 def make_pipe(
     transport: Any,
     clock: IReactorTime,
-    owner: PolledOwner,
+    owner: PipeOwner,
     intake: Intake,
     lane: Any,
     poller: Poller | None,
@@ -360,10 +332,10 @@ def make_pipe(
     """
     if isinstance(transport, Connection) and not transport.TLS:
         if poller is None:
-            return SocketPipe(transport, clock, owner)
+            return SocketPipe(transport, clock, owner, intake, lane)
         # Nobody but the reactor knows this transport, and soon nobody: its socket is all that is needed.
         transport.stopReading()
         sock = transport.getHandle()
         send_at_once(sock)
         return PolledPipe(sock, clock, owner, intake, lane, poller)
-    return TransportPipe(transport, clock, owner)
+    return TransportPipe(transport, clock, owner, intake, lane)

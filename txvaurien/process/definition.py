@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from txvaurien.options import values_of
 from txvaurien.plan import Plan
+from txvaurien.process.ends import Ends
 from txvaurien.process.limits import Limits
 from txvaurien.proxy import Proxy
 from txvaurien.service import BACKLOG, ProxyService
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from txvaurien.net.addresses import Backend, Listen
     from txvaurien.plugins import Registry
     from txvaurien.protocols.base import WireProtocol
+    from txvaurien.tls.keeper import AuthorityKeeper
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Definition:
     :param backlog: connections that the kernel may hold before they are accepted.
     :param workers: processes that share its work.
     :param busy_poll: seconds to go on polling after an event.
+    :param ends: how clients and the backend are spoken to.
     :param places: where a user has said what, for errors of the start: ``backend``, ``proxy``.
     """
 
@@ -40,15 +43,29 @@ class Definition:
     backlog: int = BACKLOG
     workers: int = 1
     busy_poll: float = 0.0
+    ends: Ends = field(default_factory=Ends)
     places: Mapping[str, str] = field(default_factory=dict, compare=False)
 
-    def make(self, reactor: Any, registry: Registry, log_level: str = "info") -> Proxy:
+    def make(
+        self,
+        reactor: Any,
+        registry: Registry,
+        log_level: str = "info",
+        keeper: AuthorityKeeper | None = None,
+    ) -> Proxy:
         """The proxy; it does not listen.
 
         :param log_level: what its workers log at least, where it has some.
+        :param keeper: has the authority of ``--tls auto``.
         :raises ConfigError: what is set does not fit together.
         """
-        options = {"busy_poll": self.busy_poll, **values_of(self.limits)}
+        options = {
+            "busy_poll": self.busy_poll,
+            "ends": self.ends,
+            "keeper": keeper,
+            "places": self.places,
+            **values_of(self.limits),
+        }
         if self.workers == 1:
             return Proxy(self.backend, self.protocol, self.plan, reactor=reactor, name=self.name, **options)
         from txvaurien.workers.fleet import FleetProxy

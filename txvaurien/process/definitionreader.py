@@ -1,8 +1,8 @@
 """A proxy from a JSON object: the body of ``POST /proxies``, a part of Toxiproxy's configuration file.
 
 The fields are Toxiproxy's (``name``, ``listen``, ``upstream``, ``enabled``, ``toxics``) and ours
-(``protocol``, ``options``, ``plan``, ``seed``, and those of `Limits`, flat or in ``limits``). What
-``GET /proxies/{name}`` gives out is taken in again.
+(``protocol``, ``options``, ``plan``, ``seed``, those of `Ends`, and those of `Limits`, flat or in
+``limits``). What ``GET /proxies/{name}`` gives out is taken in again.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from txvaurien.planning.rulefields import read_name
 from txvaurien.planning.seeds import FORM, is_seed
 from txvaurien.plugins import Registry
 from txvaurien.process.definition import Definition
+from txvaurien.process.ends import AUTO, FILES, Ends
 from txvaurien.process.limits import Limits
 from txvaurien.protocols.base import WireProtocol
 from txvaurien.toxics.base import Toxic
@@ -32,6 +33,7 @@ from txvaurien.toxics.base import Toxic
 ANYWHERE = "127.0.0.1:0"
 
 _LIMITS = tuple(option.attribute for option in options_of(Limits))
+_ENDS = tuple(option.attribute for option in options_of(Ends))
 
 #: What can be said of a proxy.
 FIELDS = (
@@ -46,6 +48,7 @@ FIELDS = (
     "seed",
     "limits",
     *_LIMITS,
+    *_ENDS,
 )
 
 #: What is given out and cannot be set: how many links there are, and whether it is the main proxy.
@@ -89,6 +92,7 @@ class DefinitionReader:
         where: str = "",
         known_only: bool = True,
         strict: bool = False,
+        files: bool = False,
     ) -> Definition:
         """A definition from such an object.
 
@@ -97,6 +101,7 @@ class DefinitionReader:
         :param known_only: else a field that there is not is left out with a warning in the log, in
             toxics too, null is as if nothing were said, and 1000.0 is taken for 1000, as for Toxiproxy.
         :param strict: even so, a field that there is not is an error.
+        :param files: whether it may name files of this machine.
         :raises MissingField: it has no ``name``, or no ``upstream``.
         :raises ConfigError: an unknown field, or a value that will not do.
         """
@@ -117,6 +122,7 @@ class DefinitionReader:
             self._plan(given, faults, prefix, _tolerance(known_only, strict)),
             enabled=_boolean(given, "enabled", prefix, True),
             limits=_limits(given, prefix),
+            ends=_ends(given, prefix, files),
             places={"backend": f"{prefix}upstream", "proxy": f"{prefix}listen"},
         )
 
@@ -268,6 +274,18 @@ def _limits(given: Mapping[str, object], prefix: str) -> Limits:
         if _attribute(name) in {_attribute(each) for each in flat}:
             raise ConfigError(f"{prefix}{name}", "it stands twice, in limits and beside them", "say it once")
     return build(Limits, {**inner, **flat}, where=prefix)
+
+
+def _ends(given: Mapping[str, object], prefix: str, files: bool) -> Ends:
+    said = {name: value for name, value in given.items() if _attribute(name) in _ENDS}
+    for name, value in said.items():
+        if _attribute(name) in FILES and not files and value not in (None, AUTO):
+            what = f"{value!r} names a file, which cannot be read for whoever asks over HTTP"
+            allowed = (
+                f"give {AUTO}, or set it where the process is started" if name == "tls" else "leave it out"
+            )
+            raise ConfigError(f"{prefix}{name}", what, allowed)
+    return build(Ends, said, where=prefix)
 
 
 def _text(

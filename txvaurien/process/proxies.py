@@ -22,6 +22,7 @@ from txvaurien.process.definition import Definition
 from txvaurien.process.member import Member
 from txvaurien.proxy import Proxy
 from txvaurien.scenarios.playing import Playing
+from txvaurien.tls.keeper import AuthorityKeeper
 
 T = TypeVar("T")
 
@@ -56,6 +57,7 @@ class Proxies(Service):
     :param log_level: what worker processes log at least.
     :param allow_backend: where backends may be that are set later; empty for anywhere.
     :ivar reach: what these proxies may connect to.
+    :ivar keeper: has the authority whose certificates they show with ``--tls auto``.
     """
 
     log = Logger()
@@ -69,8 +71,10 @@ class Proxies(Service):
         *,
         log_level: str = "info",
         allow_backend: Sequence[Pattern] = (),
+        keeper: AuthorityKeeper | None = None,
     ) -> None:
         self.reactor = reactor
+        self.keeper = AuthorityKeeper() if keeper is None else keeper
         self.registry = registry
         self.defaults = defaults or {}
         self._watchers = list(watchers)
@@ -176,7 +180,7 @@ class Proxies(Service):
 
     def _make(self, definition: Definition) -> Member:
         self.reach.check(definition.backend, definition.places.get("backend", "backend"))
-        proxy = definition.make(self.reactor, self.registry, self._log_level)
+        proxy = definition.make(self.reactor, self.registry, self._log_level, self.keeper)
         proxy.restrict(self.reach)
         return Member(proxy, self._reader_of(proxy), definition)
 

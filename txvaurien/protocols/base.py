@@ -23,6 +23,13 @@ class WireProtocol(Declared, frozen=True, kw_only=True):
     too_many_kind: ClassVar[str] = ""
     unreachable_kind: ClassVar[str] = ""
     silent_kind: ClassVar[str] = ""
+    #: What is agreed on within TLS (ALPN, RFC 7301), the best first; empty for nothing.
+    alpn: ClassVar[Sequence[bytes]] = ()
+
+    @property
+    def begins_tls(self) -> bool:
+        """Whether sessions say where both sides go over to TLS (`Frame.secures`). By default none does."""
+        return False
 
     @property
     def answer_timeout(self) -> float:

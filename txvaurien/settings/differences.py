@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from txvaurien.scenarios.scenario import Scenario
 
 #: What cannot change without another proxy in place of the one that there is.
-_MAKING = ("protocol", "limits", "backlog", "workers")
+_MAKING = ("protocol", "limits", "ends", "backlog", "workers")
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,7 @@ def _by_part(described: Described) -> Mapping[str, object]:
         "backend": (backend.host, backend.port) if backend.host else backend.text,
         "protocol": (type(definition.protocol), definition.protocol),
         "limits": definition.limits,
+        "ends": definition.ends,
         "backlog": definition.backlog,
         "workers": definition.workers,
         "plan": (describe_plan(definition.plan), definition.plan.seed),

@@ -72,6 +72,9 @@ def _lines_of(described: Described) -> Iterator[str]:
     limits = described.definition.limits
     said = (f"{name.replace('_', '-')} {_limit(getattr(limits, name))}" for name in _LIMITS)
     yield f"limits: {', '.join(said)}"
+    ends = _said(described.definition.ends)
+    if ends:
+        yield f"ends: {_words('', ends).strip()}"
     yield from plan_lines(described.definition.plan)
     if described.scenario is not None:
         yield f"scenario {described.scenario.where}:"

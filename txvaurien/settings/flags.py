@@ -19,6 +19,7 @@ from txvaurien.errors import ConfigError
 from txvaurien.journals.journalfile import KEEP, MAX_SIZE
 from txvaurien.options import Declared, Option, nearest, options_of, unknown
 from txvaurien.plugins import Registry
+from txvaurien.process import ends
 from txvaurien.process.limits import Limits
 
 #: Options that only the command line has: their names and help texts.
@@ -56,6 +57,15 @@ class OfProxy(Limits, frozen=True, kw_only=True):
         int, Meta(ge=1, le=64, description="processes that share the work; links are spread over them")
     ] = 1
 
+    tls: ends.Tls = None
+    tls_key: ends.TlsKey = None
+    backend_tls_verify: ends.BackendTlsVerify = True
+    backend_tls_ca: ends.BackendTlsCa = None
+    backend_tls_cert: ends.BackendTlsCert = None
+    backend_tls_key: ends.BackendTlsKey = None
+    accept_proxy: ends.AcceptProxy = False
+    send_proxy: ends.SendProxy = "off"
+
     protocol: Annotated[str, Meta(description="what the service speaks")] = "tcp"
     behavior: Annotated[
         str, Meta(description="a behavior for every exchange, or a mix in percent such as 5:error,10:delay")
@@ -72,6 +82,21 @@ class Common(OfProxy, frozen=True, kw_only=True):
     no_proxy: Annotated[
         bool, Meta(description="start the control server, and no proxy but those that a file describes")
     ] = False
+
+    tls_ca: (
+        Annotated[
+            str,
+            Meta(
+                description="a PEM file with an authority and its key, for --tls auto in the place of one"
+                " that is made at each start"
+            ),
+        ]
+        | None
+    ) = None
+    tls_ca_out: (
+        Annotated[str, Meta(description="write the authority's certificate there, for clients to trust it")]
+        | None
+    ) = None
 
     busy_poll: Annotated[
         int,

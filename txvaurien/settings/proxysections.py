@@ -23,6 +23,7 @@ from txvaurien.planning.rulefields import read_name
 from txvaurien.planning.startplan import FaultSection, start_plan
 from txvaurien.plugins import Registry
 from txvaurien.process.definition import Definition
+from txvaurien.process.ends import Ends, ends_of
 from txvaurien.process.limits import Limits
 from txvaurien.protocols.base import WireProtocol
 from txvaurien.settings.described import Described
@@ -42,7 +43,7 @@ _OFF = frozenset({"", "off", "none"})
 _ALSO: Mapping[str, str] = MappingProxyType({"listen": "proxy", "upstream": "backend"})
 
 #: What every proxy has as the process has it, unless it says otherwise.
-INHERITED = (*Limits.__struct_fields__, "seed", "backlog", "workers")
+INHERITED = (*Limits.__struct_fields__, *Ends.__struct_fields__, "seed", "backlog", "workers")
 
 
 class SectionFields(OfProxy, frozen=True, kw_only=True):
@@ -195,6 +196,7 @@ class SectionReader:
             start_plan(fields.behavior, fields.seed, reader, faults, (), places),
             enabled=fields.enabled,
             limits=limits_of(fields),
+            ends=ends_of(fields, self.folder),
             backlog=fields.backlog,
             workers=fields.workers,
             busy_poll=self.busy_poll,
@@ -229,11 +231,17 @@ class SectionReader:
         from txvaurien.process.definitionreader import DefinitionReader
 
         definition = DefinitionReader(self.registry, self.defaults).read(
-            {**each.fields, **self._not_said(each.fields)}, where=each.where
+            {**each.fields, **self._not_said(each.fields)}, where=each.where, files=True
         )
         common = self.common
         return Described(
-            replace(definition, backlog=common.backlog, workers=common.workers, busy_poll=self.busy_poll)
+            replace(
+                definition,
+                ends=definition.ends.within(self.folder),
+                backlog=common.backlog,
+                workers=common.workers,
+                busy_poll=self.busy_poll,
+            )
         )
 
     def _not_said(self, fields: Mapping[str, object]) -> dict[str, object]:
@@ -241,7 +249,10 @@ class SectionReader:
         said = {name.replace("-", "_") for part in (fields, _object(fields, "limits")) for name in part}
         if _object(fields, "plan").get("seed") is not None:
             said.add("seed")
-        given = {name: getattr(self.common, name) for name in (*Limits.__struct_fields__, "seed")}
+        given = {
+            name: getattr(self.common, name)
+            for name in (*Limits.__struct_fields__, *Ends.__struct_fields__, "seed")
+        }
         more = {name: given[name] for name in given if normal(name) in self.places and name not in said}
         options = self.options.get(("protocols", str(fields.get("protocol", "tcp"))), {})
         if options and isinstance(fields.get("options", {}), Mapping):

@@ -25,10 +25,10 @@ class Backend(TransportPipe):
 
 
 class Owner:
-    """A link: whose reply comes next, and what became of it."""
+    """A link, and its intake: whose reply comes next, and what became of it."""
 
     def __init__(self, clock: MemoryReactorClock) -> None:
-        self.connection = Backend(MemoryTransport(clock), clock, self)
+        self.connection = Backend(MemoryTransport(clock), clock, self, self, None)
         self.backend: Pipe | None = self.connection
         self.queue: deque[Exchange] = deque()
         self.deaf = False
@@ -43,7 +43,23 @@ class Owner:
     def pipe_full(self, pipe: Pipe) -> None:
         """The test knows."""
 
-    pipe_room = pipe_broken = pipe_full
+    pipe_room = pipe_broken = pipe_finished = pipe_full
+
+    def pipe_lost(self, pipe: Pipe, reset: bool) -> None:
+        """The test knows."""
+
+    def pipe_hung_up(self, pipe: Pipe) -> bool:
+        """The test knows."""
+        return False
+
+    def take(self, lane: object, data: bytes) -> None:
+        """Nothing comes."""
+
+    def splices_to(self, lane: object) -> None:
+        """Nothing comes."""
+
+    def spliced(self, lane: object, count: int) -> None:
+        """Nothing comes."""
 
 
 class PatienceCase(SynchronousTestCase):

@@ -56,26 +56,26 @@ class UnreadTests(SynchronousTestCase):
         """As an `Intake`."""
 
     def pipe_full(self, pipe: Pipe) -> None:
-        """As a `PolledOwner`."""
+        """As a `PipeOwner`."""
 
     pipe_room = pipe_full
 
     def pipe_broken(self, pipe: Pipe) -> None:
-        """As a `PolledOwner`."""
+        """As a `PipeOwner`."""
         self.told.append("broken")
 
     def pipe_finished(self, pipe: Pipe) -> None:
-        """As a `PolledOwner`."""
+        """As a `PipeOwner`."""
         pipe.fin_received()
         self.told.append("fin")
 
     def pipe_lost(self, pipe: Pipe, reset: bool) -> None:
-        """As a `PolledOwner`."""
+        """As a `PipeOwner`."""
         pipe.connection_lost()
         self.told.append(f"lost, {reset}")
 
     def pipe_hung_up(self, pipe: Pipe) -> bool:
-        """As a `PolledOwner`."""
+        """As a `PipeOwner`."""
         return True
 
     def assert_read_to_the_end(self, pipe: Pipe) -> None:

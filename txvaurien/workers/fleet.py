@@ -18,7 +18,7 @@ from txvaurien.metrics.figures import Figures
 from txvaurien.model import Then
 from txvaurien.net.addresses import Backend
 from txvaurien.net.reach import Said
-from txvaurien.options import plain_values
+from txvaurien.options import plain_values, values_of
 from txvaurien.plan import ActivePlan, Plan
 from txvaurien.planning.faults import describe_action
 from txvaurien.plugins import Registry
@@ -36,6 +36,10 @@ from txvaurien.workers.sharedplan import SharedPlan
 
 #: The actions that are done to links, where they are; the others are done to the listener.
 _ON_LINKS = frozenset({HalfOpen.name, KillIdle.name})
+
+
+#: Options of a proxy that workers are told of in another way, or not at all.
+_OBJECTS = frozenset({"ends", "keeper", "places"})
 
 
 class FleetProxy(Proxy):
@@ -66,8 +70,8 @@ class FleetProxy(Proxy):
     ) -> None:
         self._workers = workers
         self._log_level = log_level.replace("warning", "warn")
-        self._options = options
-        self._places = places_of(registry, protocol)
+        self._options = {name: value for name, value in options.items() if name not in _OBJECTS}
+        self._classes = places_of(registry, protocol)
         _check_pool(options, workers)
         self._memory = Memory.create()
         self._ledger = Ledger(self._memory)
@@ -186,11 +190,13 @@ class FleetProxy(Proxy):
         return wire.Begin(
             worker=number,
             name=self.name,
-            classes=self._places,
+            classes=self._classes,
             protocol=self.protocol.name,
             protocol_options=plain_values(self.protocol),
             backend=self.backend.text,
             options=_share_of_pool(self._options, number, self._workers),
+            ends=values_of(self.ends),
+            authority=None if self.secure is None else self.keeper.authority.dump(),
             log_level=self._log_level,
             plan=self._ledger.write(self.active),
             actions=[describe_action(action) for action in self._on_links.values()],

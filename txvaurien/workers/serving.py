@@ -19,8 +19,10 @@ from txvaurien.net.polled import send_at_once
 from txvaurien.net.reach import Reach, Said
 from txvaurien.plan import ActivePlan, Plan
 from txvaurien.planning.faults import FaultReader
+from txvaurien.process.ends import Ends
 from txvaurien.proxy import Proxy, ProxyFactory
 from txvaurien.rules import Activation, Cap
+from txvaurien.tls.keeper import AuthorityKeeper
 from txvaurien.workers import wire
 from txvaurien.workers.counters import FaultCounter, PublishedStats, SharedCap
 from txvaurien.workers.memory import Memory
@@ -44,7 +46,16 @@ class WorkerProxy(Proxy):
         self._number = 0
         self._ends: dict[str, End] = {}
         plan = self._reader.read(begin.plan)
-        super().__init__(begin.backend, protocol, plan, reactor=reactor, name=begin.name, **begin.options)
+        super().__init__(
+            begin.backend,
+            protocol,
+            plan,
+            reactor=reactor,
+            name=begin.name,
+            ends=Ends(**begin.ends),
+            keeper=None if begin.authority is None else AuthorityKeeper.having(begin.authority),
+            **begin.options,
+        )
         self._keep_to(begin.reach)
         self.reports.stats = PublishedStats(memory, begin.worker)
         self._worker = begin.worker

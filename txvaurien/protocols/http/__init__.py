@@ -23,6 +23,7 @@ class Http(WireProtocol, frozen=True, kw_only=True):
     too_many_kind: ClassVar[str] = "503"
     unreachable_kind: ClassVar[str] = "502"
     silent_kind: ClassVar[str] = "504"
+    alpn: ClassVar[Sequence[bytes]] = (b"http/1.1",)
 
     overwrite_host_header: Annotated[
         bool, Meta(description="make Host, and the host of a whole URL, the backend's host and port")

@@ -1,0 +1,1 @@
+"""TLS between the link and the socket: engines, pipes, certificates."""

@@ -1,0 +1,116 @@
+"""TLS without I/O: bytes of the network on one side, bytes of the program on the other.
+
+pyOpenSSL does the work. It takes keys and certificates from memory, and can say close_notify in one
+direction and still read the other, which the `ssl` module of the standard library cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from OpenSSL import SSL
+
+#: How much plaintext is taken at once: the largest record there is (RFC 8446, section 5.1).
+_RECORD = 16384
+_CIPHERTEXT = 65536
+
+
+class TlsError(Exception):
+    """TLS cannot go on; the text says why."""
+
+
+class Engine:
+    """One side of one TLS connection.
+
+    :param connection: over memory, with its side (client or server) set.
+    :param check: looks at the peer when the handshake is done; it may raise `TlsError`.
+    """
+
+    __slots__ = ("_check", "_connection", "agreed", "over", "reasons")
+
+    def __init__(
+        self,
+        connection: SSL.Connection,
+        check: Callable[[SSL.Connection], None] | None = None,
+        reasons: Sequence[str] = (),
+    ) -> None:
+        self._connection = connection
+        self._check = check
+        #: Why the peer's certificate was not taken: in words, filled while it is verified.
+        self.reasons = reasons
+        self.agreed = False
+        #: The peer has said that it will say no more (close_notify).
+        self.over = False
+
+    def feed(self, data: bytes) -> None:
+        """Bytes came from the network."""
+        # A BIO in memory takes all that there is.
+        self._connection.bio_write(data)
+
+    def shake(self) -> bool:
+        """Go on with the handshake; whether it is done.
+
+        :raises TlsError: it failed. What is still to be sent says so to the peer.
+        """
+        try:
+            self._connection.do_handshake()
+        except SSL.WantReadError:
+            return False
+        except SSL.Error as error:
+            raise self._explained(error) from error
+        if self._check is not None:
+            self._check(self._connection)
+        self.agreed = True
+        return True
+
+    def read(self) -> bytes:
+        """What the peer has said; `over` tells whether that was the last.
+
+        :raises TlsError: it is no TLS any more, or the peer says that ours is none.
+        """
+        parts = []
+        try:
+            while True:
+                parts.append(self._connection.recv(_RECORD))
+        except SSL.WantReadError:
+            pass
+        except SSL.ZeroReturnError:
+            self.over = True
+        except SSL.Error as error:
+            if not parts:
+                raise self._explained(error) from error
+            # It will say so again when it is asked for more.
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def write(self, data: bytes) -> None:
+        """Say something to the peer; `take` has it encrypted."""
+        self._connection.sendall(data)
+
+    def end(self) -> None:
+        """Tell the peer that it was the last; what it says itself can still be read."""
+        try:
+            self._connection.shutdown()
+        except SSL.Error:
+            # There is nobody any more to be told.
+            return
+
+    def take(self) -> bytes:
+        """What is to be sent; empty if there is nothing."""
+        parts: list[bytes] = []
+        try:
+            while not parts or len(parts[-1]) == _CIPHERTEXT:
+                parts.append(self._connection.bio_read(_CIPHERTEXT))
+        except SSL.WantReadError:
+            pass
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    @property
+    def protocol(self) -> str:
+        """The version that was agreed on: ``TLSv1.3``."""
+        return self._connection.get_protocol_version_name()
+
+    def _explained(self, error: SSL.Error) -> TlsError:
+        said = [reason for _, _, reason in error.args[0] if reason] if error.args else []
+        if self.reasons:
+            return TlsError(self.reasons[0])
+        return TlsError(said[-1] if said else "the connection was closed")
