@@ -7,7 +7,6 @@ through them is in `txvaurien.links.traffic`, the order of exchanges in `txvauri
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import ip_address
 from typing import Any, Literal
 
 from zope.interface import implementer
@@ -16,6 +15,7 @@ from txvaurien.errors import NotLegal
 from txvaurien.exchange import LiveExchange
 from txvaurien.interfaces import ILinkControl
 from txvaurien.links.chains import Chains
+from txvaurien.links.changes import Changes
 from txvaurien.links.closing import Closing
 from txvaurien.links.lane import End, Lane
 from txvaurien.links.patience import Patience
@@ -23,6 +23,7 @@ from txvaurien.links.proxyside import ProxySide
 from txvaurien.links.traffic import Traffic
 from txvaurien.links.turns import Turns
 from txvaurien.model import Connect, Direction, Exchange, Hook, Side, Then
+from txvaurien.net.peers import ip_of
 from txvaurien.net.pipe import DRAIN_TIME, Pipe
 from txvaurien.protocols.base import Session
 from txvaurien.rules import Activation, Address, label_of
@@ -41,6 +42,7 @@ class Link:
         "_connect",
         "backend",
         "chains",
+        "changes",
         "client",
         "client_address",
         "clock",
@@ -56,6 +58,7 @@ class Link:
         "protocol",
         "proxy",
         "refuse_all",
+        "server",
         "session",
         "spoiled",
         "to_backend",
@@ -71,6 +74,8 @@ class Link:
         self.clock = proxy.clock
         self.number = number
         self.client_address = client_address
+        #: The address and the port that the client has connected to, where somebody is told of it.
+        self.server: tuple[str, int] | None = None
         #: False until somebody asks for it.
         self._client_ip: Address | Literal[False] | None = False
         self.session: Session = self.protocol.session()
@@ -84,6 +89,7 @@ class Link:
         self.turns, self.traffic = (Turns(self), Traffic(self)) if meter is None else meter.parts(self)
         self.chains = Chains(self)
         self.closing = Closing(self)
+        self.changes = Changes(self)
         #: Every request is refused with this kind: there is no backend.
         self.refuse_all = ""
         #: What `on_connect` sees; None before and after.
@@ -105,7 +111,7 @@ class Link:
     def client_ip(self) -> Address | None:
         """The client's address; None for one that has none."""
         if self._client_ip is False:
-            self._client_ip = _ip(self.client_address)
+            self._client_ip = ip_of(self.client_address)
         return self._client_ip
 
     @property
@@ -129,12 +135,12 @@ class Link:
             return
         self.closing.watch_idle()
         if self.proxy.active.idle:
-            self._reach_out()
+            self.changes.begin()
             return
         self._connect = Exchange(Connect())
         verdict = self.proxy.active.verdict(self, self._connect, self.turns.tallies)
         if verdict is None:
-            self._reach_out()
+            self.changes.begin()
             return
         live = self.turns.bring_to_life(self._connect, verdict)
         if live.run(Hook.CONNECT, lambda: self._connect_decided(live)):
@@ -145,26 +151,14 @@ class Link:
         if self.over:
             return
         if live.answer is None or self.client is None:
-            self._reach_out()
+            self.changes.begin()
             return
-        if self.proxy.secure is not None:
-            # What is said is said in TLS.
-            self.proxy.secure.greet(self, None)
+        self.changes.begin(dial=False)
         self._say_and_end(live.answer, live.answer_then)
-
-    def _reach_out(self) -> None:
-        """Dial; but first agree on TLS with the client, where it speaks that from the first byte on."""
-        if self.proxy.secure is None:
-            self.proxy.dial(self)
-        else:
-            self.proxy.secure.greet(self, self.proxy.dial)
 
     def fail_handshake(self, kind: str, rule: Activation) -> None:
         """Have the TLS handshake with the client fail (`IExchange.fail_handshake`)."""
-        if self.proxy.secure is None:
-            raise NotLegal("no TLS is spoken with clients here; use --tls auto")
-        self.proxy.secure.check_fault(kind)
-        self.spoiled = kind, rule
+        self.changes.spoil(kind, rule)
 
     def backend_connected(self, backend: Pipe) -> None:
         """The backend has taken the connection."""
@@ -398,13 +392,3 @@ class Link:
         if self.patience is not None:
             self.patience.stop()
             self.patience = None
-
-
-def _ip(address: str) -> Address | None:
-    """The IP address in ``host:port``; None where there is none."""
-    try:
-        found = ip_address(address.rpartition(":")[0].strip("[]"))
-    except ValueError:
-        return None
-    # A listener for both kinds shows IPv4 clients so.
-    return getattr(found, "ipv4_mapped", None) or found

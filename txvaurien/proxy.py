@@ -8,27 +8,26 @@ and the plan it follows now. `ProxyFactory` serves it on any endpoint::
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from msgspec import structs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
+from twisted.python.failure import Failure
 
 from txvaurien.actions import Actions
 from txvaurien.journals.reports import Reports, Stats, describe_link
 from txvaurien.link import Link
-from txvaurien.links.dialling import Dialler, LinkEnd
-from txvaurien.model import Direction, Side, Then
+from txvaurien.links.dialling import CLOSED, Dialler, LinkEnd
+from txvaurien.links.welcoming import Welcoming
+from txvaurien.model import Side, Then
 from txvaurien.net.addresses import Backend, parse_backend
-from txvaurien.net.descriptors import exhausted
 from txvaurien.net.gate import Gate
 from txvaurien.net.itself import refuse_itself
+from txvaurien.net.peers import address_text, place_of
 from txvaurien.net.pipe import Pipe
-from txvaurien.net.polled import PolledPipe, make_polled
 from txvaurien.net.poller import poller_of
 from txvaurien.net.pool import Pool
 from txvaurien.net.reach import CheckedReactor, Reach, Way
@@ -38,20 +37,14 @@ from txvaurien.process.ends import Ends
 from txvaurien.protocols.base import WireProtocol
 from txvaurien.rules import Cap
 from txvaurien.tls.keeper import AuthorityKeeper
-from txvaurien.tls.records import begins_tls, is_alert
 
 if TYPE_CHECKING:
     from txvaurien.metrics.figures import Figures
     from txvaurien.metrics.meter import Meter
+    from txvaurien.net.arriving import HeaderWait
+    from txvaurien.net.proxyheader import Header, Place
     from txvaurien.net.tlsarguments import ListenArguments
     from txvaurien.tls.secure import MakePipe, Secure
-
-#: What to do about the two kinds of TLS that nobody has asked for.
-TLS_CLIENT = (
-    "a client speaks TLS, and this listener does not, so the link is passed through unread: give --tls auto"
-    " (or --tls FILE), and --backend tls:HOST:PORT if the backend speaks TLS too"
-)
-TLS_BACKEND = "the backend speaks TLS: write it as tls:HOST:PORT"
 
 #: How long a link may take to end when the proxy stops, in seconds.
 STOP_TIME = 0.3
@@ -131,14 +124,15 @@ class Proxy(PlanFollower):
         self.event, self.fired = self.reports.event, self.reports.fired
         self.toxic_taken = self.reports.toxic_taken
         self.warn_of_misfire = self.reports.warn_of_misfire
+        self.recognise, self.advise = self.reports.recognise, self.reports.advise
+        self.welcoming = Welcoming(self)
+        self.welcome, self.turn_away = self.welcoming.welcome, self.welcoming.turn_away
         #: Links are not connected to the backend, and their clients are not told.
         self.half_open = False
         self.actions = Actions(self)
         #: What a `ProxyService` listens with; None where it does not run, or there is none.
         self.gate: Gate | None = None
         self._all_gone: list[Deferred[None]] = []
-        #: What the log has been told to do about.
-        self._advised: set[str] = set()
         for activation in self.active.activations():
             self._activate(activation)
 
@@ -173,22 +167,6 @@ class Proxy(PlanFollower):
         if self.secure is None:
             return make(link, link.traffic)
         return self.secure.wrap(side, link, make)
-
-    def recognise(self, direction: Direction, data: bytes) -> str:
-        """What a stream is that cannot be followed, by its first bytes; ``""`` if nobody knows."""
-        if direction is Direction.TO_BACKEND and begins_tls(data):
-            self.advise(TLS_CLIENT)
-            return "the client speaks TLS, and this listener does not"
-        if direction is Direction.TO_CLIENT and is_alert(data):
-            self.advise(TLS_BACKEND)
-            return "the backend says that it speaks TLS"
-        return ""
-
-    def advise(self, text: str) -> None:
-        """Say in the log what to do; once."""
-        if text not in self._advised:
-            self._advised.add(text)
-            self.log.warn("{name}: {text} (said once)", name=self.name, text=text)
 
     async def settled(self) -> None:
         """Returns when all that has been set has taken effect; where there is one process, at once."""
@@ -275,37 +253,19 @@ class Proxy(PlanFollower):
 
     # What links ask of their proxy (`txvaurien.links.proxyside.ProxySide`).
 
-    def new_link(self, client_address: str) -> Link:
-        """A link for a client that has just come."""
-        self.stats.links += 1
-        link = Link(self, self._next_number(), client_address)
+    def new_link(self, client_address: str, number: int = 0) -> Link:
+        """A link for a client that has just come.
+
+        :param number: what `count_client` gave, if it has been counted already.
+        """
+        link = Link(self, number or self.count_client(), client_address)
         self.links[link.number] = link
         return link
 
-    def _next_number(self) -> int:
+    def count_client(self) -> int:
+        """A client has come; the number of its link."""
+        self.stats.links += 1
         return self.stats.links
-
-    def welcome(self, client: socket.socket, address: str) -> None:
-        """A client has come, on a plain socket that does not block; a poller has to be there."""
-        assert self.poller is not None
-        link = self.new_link(address)
-        try:
-            if self.secure is None:
-                pipe: Pipe = PolledPipe(client, self.clock, link, link.traffic, link.to_backend, self.poller)
-            else:
-                make = partial(make_polled, client, self.clock, link.to_backend, self.poller)
-                pipe = self.secure.wrap(Side.CLIENT, link, make)
-        except OSError as error:
-            client.close()
-            why = exhausted(error) or str(error)
-            self.log.error("{name}: a client is sent away: {why}", name=self.name, why=why)
-            self.link_ended(link)
-            return
-        try:
-            link.begin(pipe)
-        except Exception:
-            self.log.failure("{name}: link {link} could not begin", name=self.name, link=link.number)
-            link.kill(Then.RESET)
 
     def dial(self, link: Link) -> None:
         """Connect a link to the backend, as soon as the pool has a place."""
@@ -352,6 +312,7 @@ class Proxy(PlanFollower):
         Actions are ended by whoever began them, or by the `ProxyService`.
         """
         gone: Deferred[None] = Deferred()
+        self.welcoming.stop()
         if self.links:
             self._all_gone.append(gone)
         else:
@@ -366,11 +327,58 @@ class ProxyProtocol(LinkEnd):
 
     side = Side.CLIENT
 
+    #: Waits for the client to say for whom it comes; None where it need not, or has.
+    _waiting: HeaderWait | None = None
+    _number = 0
+
     def connectionMade(self) -> None:
         """A client has come."""
-        assert self.transport is not None
-        self.link = self.proxy.new_link(address_text(self.transport.getPeer()))
+        proxy = self.proxy
+        self._number = proxy.count_client()
+        if not proxy.ends.accept_proxy:
+            self._begin("", None)
+            return
+        from txvaurien.net.arriving import HeaderWait
+
+        self._waiting = HeaderWait(proxy.clock, proxy.timeout, self._introduced, self._turn_away)
+
+    def _introduced(self, header: Header, rest: bytes) -> None:
+        self._waiting = None
+        self._begin(header.client, header.server)
+        if rest:
+            self.dataReceived(rest)
+
+    def _begin(self, client: str, server: Place | None) -> None:
+        transport: Any = self.transport
+        self.link = self.proxy.new_link(client or address_text(transport.getPeer()), self._number)
+        if server is None and self.proxy.ends.send_proxy != "off":
+            host = transport.getHost()
+            server = place_of((getattr(host, "host", None), getattr(host, "port", None)))
+        self.link.server = server
         self.link.begin(self.make_pipe())
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._waiting is None:
+            super().dataReceived(data)
+        else:
+            self._waiting.data(data)
+
+    def readConnectionLost(self) -> None:
+        if self._waiting is None:
+            super().readConnectionLost()
+        else:
+            self._waiting.left()
+
+    def connectionLost(self, reason: Failure = CLOSED) -> None:
+        if self._waiting is None:
+            super().connectionLost(reason)
+        else:
+            self._waiting.left()
+
+    def _turn_away(self, why: str) -> None:
+        transport: Any = self.transport
+        self.proxy.turn_away(self._number, address_text(transport.getPeer()), why)
+        transport.abortConnection()
 
 
 class ProxyFactory(Factory):
@@ -405,12 +413,3 @@ class ProxyFactory(Factory):
         built = self.protocol()
         built.factory, built.proxy = self, self.proxy
         return built
-
-
-def address_text(address: Any) -> str:
-    """An address as ``host:port``, or whatever else it is called."""
-    host, port = getattr(address, "host", None), getattr(address, "port", None)
-    if host is None:
-        name = getattr(address, "name", None)
-        return name.decode(errors="replace") if isinstance(name, bytes) else ""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -7,13 +7,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from txvaurien.exchange import LiveExchange
+from txvaurien.model import Direction
 from txvaurien.options import plain_values
 from txvaurien.plan import PlacedToxic
 from txvaurien.rules import Activation, label_of
+from txvaurien.tls.records import begins_tls, is_alert
 
 if TYPE_CHECKING:
     from txvaurien.link import Link
     from txvaurien.proxy import Proxy
+
+#: What to do about the two kinds of TLS that nobody has asked for.
+TLS_CLIENT = (
+    "a client speaks TLS, and this listener does not, so the link is passed through unread: give --tls auto"
+    " (or --tls FILE), and --backend tls:HOST:PORT if the backend speaks TLS too"
+)
+TLS_BACKEND = "the backend speaks TLS: write it as tls:HOST:PORT"
 
 #: Called with the name of an event, the number of the link (0 for none) and the fields.
 Observer = Callable[[str, int, dict[str, Any]], None]
@@ -48,6 +57,8 @@ class Reports:
         self.stats = Stats()
         #: Told of everything that the journal tells of.
         self.observers: list[Observer] = []
+        #: What the log has said what to do about.
+        self._advised: set[str] = set()
 
     def fired(self, link: Link, live: LiveExchange) -> None:
         """A rule has fired, and done or begun what it does first."""
@@ -124,7 +135,23 @@ class Reports:
                 client=link.client_address,
                 why=fields["why"],
             )
-        self._tell(event, link, fields)
+        self.tell(event, 0 if link is None else link.number, fields)
+
+    def recognise(self, direction: Direction, data: bytes) -> str:
+        """What a stream is that cannot be followed, by its first bytes; ``""`` if nobody knows."""
+        if direction is Direction.TO_BACKEND and begins_tls(data):
+            self.advise(TLS_CLIENT)
+            return "the client speaks TLS, and this listener does not"
+        if direction is Direction.TO_CLIENT and is_alert(data):
+            self.advise(TLS_BACKEND)
+            return "the backend says that it speaks TLS"
+        return ""
+
+    def advise(self, text: str) -> None:
+        """Say in the log what to do; once."""
+        if text not in self._advised:
+            self._advised.add(text)
+            self._proxy.log.warn("{name}: {text} (said once)", name=self._proxy.name, text=text)
 
     def count(self, link: Link) -> None:
         """A link has ended: what it has counted counts for its proxy."""
@@ -138,10 +165,14 @@ class Reports:
         if self._proxy.meter is not None:
             self._proxy.meter.over(link)
 
-    def _tell(self, event: str, link: Link | None, fields: dict[str, Any]) -> None:
+    def tell(self, event: str, number: int, fields: dict[str, Any]) -> None:
+        """Tell the observers of something.
+
+        :param number: of the link; 0 for none.
+        """
         for observer in tuple(self.observers):
             try:
-                observer(event, link.number if link is not None else 0, fields)
+                observer(event, number, fields)
             except Exception:
                 # Who only listens must not keep traffic from flowing.
                 self._proxy.log.failure("an observer failed at {event}", event=event)

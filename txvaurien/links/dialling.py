@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 #: How long nothing more is said of a backend that cannot be reached, in seconds.
 COMPLAIN_EVERY = 10.0
 
-_CLOSED = Failure(ConnectionDone())
+#: The end of a connection that was closed in an orderly way.
+CLOSED = Failure(ConnectionDone())
 
 
 class Dialler:
@@ -117,6 +118,7 @@ class Dialler:
 
     def up(self, link: Link, pipe: Pipe) -> None:
         """The backend has taken the connection: agree on TLS, where it is spoken from the first byte on."""
+        self._introduce(link, pipe)
         secure = self._proxy.secure
         if secure is None or secure.later or not secure.with_backend:
             link.backend_connected(pipe)
@@ -194,17 +196,24 @@ class Dialler:
                 why=why,
             )
 
+    def _introduce(self, link: Link, pipe: Pipe) -> None:
+        """Tell the backend who the client is, if it is to know."""
+        version = self._proxy.ends.send_proxy
+        if version != "off":
+            from txvaurien.net.proxyheader import header_for
+
+            pipe.preface(header_for(version, link.client_address, link.server))
+
     def shaken_hands(self, link: Link) -> None:
         """TLS has been agreed on."""
         self._shaking.pop(link.number, None)
 
     def not_agreed(self, link: Link, error: Exception) -> None:
         """TLS has not been agreed on."""
-        secure = self._proxy.secure
         if self._shaking.pop(link.number, None) is None:
             # It was us who did not want to any more.
             return
-        advice = secure.advice if secure is not None and isinstance(error, TlsError) else ""
+        advice = error.advice if isinstance(error, TlsError) else ""
         self.unreachable(link, error, f"no TLS: {error}{advice}")
 
     def hang_up(self, link: Link) -> None:
@@ -317,7 +326,7 @@ class LinkEnd(Protocol):
     def writeConnectionLost(self) -> None:
         """Our FIN has gone out."""
 
-    def connectionLost(self, reason: Failure = _CLOSED) -> None:
+    def connectionLost(self, reason: Failure = CLOSED) -> None:
         """The connection is gone."""
         self.pipe.owner.pipe_lost(self.pipe, not reason.check(ConnectionDone))
 

@@ -54,7 +54,6 @@ class Lane:
         "session",
         "sink",
         "source",
-        "unread",
         "waiting",
     )
 
@@ -76,8 +75,6 @@ class Lane:
         #: ones, were written before they were framed.
         self.inside = 0
         self.ahead = 0
-        #: What was taken back from a session that cannot follow the stream.
-        self.unread = b""
         self.end: End | None = None
         #: The session has been told of the FIN; the end has been passed on.
         self.ending = False

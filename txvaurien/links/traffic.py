@@ -92,7 +92,7 @@ class Traffic:
             else:
                 self._follow_replies(lane, frames)
         except FramingError as error:
-            self._go_opaque(lane, error)
+            self._link.changes.go_opaque(lane, error)
 
     # One loop each, with as little in it as can be: this is done for every message of undisturbed links.
 
@@ -182,13 +182,13 @@ class Traffic:
                 frame = next(frames, None)
         except FramingError as error:
             lane.flush()
-            self._go_opaque(lane, error)
+            self._link.changes.go_opaque(lane, error)
             return
         lane.flush()
         if lane.frames is frames:
             lane.frames = None
             if self._link.opaque and lane.session is not self._link.session:
-                self._switch(lane)
+                self._link.changes.switch(lane)
 
     def wake(self, lane: Lane) -> None:
         """What the lane waited for may have come."""
@@ -228,7 +228,7 @@ class Traffic:
             if self._link.patience is not None:
                 self._link.patience.asked(frame)
             if frame.secures:
-                self._secure(lane)
+                self._link.changes.secure(lane)
         return True
 
     def _is_asking(self, lane: Lane, live: LiveExchange) -> bool:
@@ -279,7 +279,7 @@ class Traffic:
             if self._link.patience is not None:
                 self._link.patience.asked(frame)
             if frame.secures:
-                self._secure(lane)
+                self._link.changes.secure(lane)
         if lane.over:
             return
         if frame.last:
@@ -341,26 +341,10 @@ class Traffic:
             lane.flush()
             self._link.turns.reply_done(exchange)
             if frame.secures:
-                self._secure(lane, dropped)
+                self._link.changes.secure(lane, dropped)
             if frame.then is not Then.KEEP and not dropped:
                 self._link.hang_up(End.RST if frame.then is Then.RESET else End.FIN)
         return True
-
-    def _secure(self, lane: Lane, dropped: bool = False) -> None:
-        """Both sides go over to TLS; what came after this frame belongs to it."""
-        link = self._link
-        lane.flush()
-        if dropped or link.proxy.secure is None:
-            # The backend goes over to TLS, and the client will not.
-            link.hang_up(End.FIN)
-            return
-        link.proxy.secure.go_over(link, self._rest(link.to_backend), self._rest(link.to_client))
-
-    def _rest(self, lane: Lane) -> bytes:
-        """All that has come and was not handled, the session is not to see."""
-        rest = lane.session.rest(lane.direction)
-        lane.inside -= len(rest)
-        return rest + lane.take()
 
     def _pass_reply(self, lane: Lane, frame: Frame, live: LiveExchange | None) -> None:
         data = lane.pass_by(frame)
@@ -371,47 +355,3 @@ class Traffic:
             self._put(lane, live.edited(live.response_edit, data))
         if frame.exchange is not None:
             self._link.turns.mid_message = not frame.last and not frame.exchange.open_ended
-
-    def _go_opaque(self, lane: Lane, error: FramingError) -> None:
-        """The stream cannot be followed: from here on bytes flow as those of tcp."""
-        if self._link.opaque:
-            self._switch(lane)
-            return
-        self.lose_track(lane, self._why(lane, str(error)))
-
-    def _why(self, lane: Lane, error: str) -> str:
-        """Why a stream cannot be followed, its first bytes being known."""
-        rest = lane.session.rest(lane.direction)
-        lane.unread = rest
-        if len(rest) == lane.bytes:
-            found = self._link.proxy.recognise(lane.direction, rest)
-            if found:
-                return found
-        return error or "the stream is not of this protocol"
-
-    def lose_track(self, lane: Lane, why: str) -> None:
-        """What comes from here on is not looked at."""
-        self._link.opaque = why
-        self._link.session = OpaqueSession()
-        self._link.proxy.event("opaque", self._link, direction=lane.direction.value, why=self._link.opaque)
-        self._link.stop_patience()
-        if self._link.proxy.close_on_desync:
-            self._link.hang_up(End.FIN)
-            return
-        self._link.turns.forget_replies()
-        self._switch(lane)
-        other = self._link.to_client if lane is self._link.to_backend else self._link.to_backend
-        if other.frames is None and not other.running:
-            self._switch(other)
-        self.wake(other)
-
-    def _switch(self, lane: Lane) -> None:
-        """Give what the old session held, and all that comes, to the opaque one."""
-        rest = (lane.unread + lane.session.rest(lane.direction))[lane.ahead :]
-        lane.unread = b""
-        lane.ahead = 0
-        lane.inside = len(rest)
-        lane.session = self._link.session
-        lane.held = None
-        lane.frames = iter(self._link.session.receive(lane.direction, rest))
-        self.run(lane)

@@ -12,8 +12,9 @@ from txvaurien.metrics.figures import Figures, Spread
 from txvaurien.metrics.meter import Meter
 from txvaurien.metrics.told import Told
 from txvaurien.model import Direction
+from txvaurien.net.peers import address_text
 from txvaurien.plan import STREAMS
-from txvaurien.proxy import Proxy, address_text
+from txvaurien.proxy import Proxy
 
 if TYPE_CHECKING:
     from txvaurien.journal import Journal

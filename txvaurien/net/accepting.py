@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from txvaurien.net.descriptors import exhausted
+from txvaurien.net.peers import client_text
 
 #: How long nothing more is said of clients that cannot be taken, in seconds.
 COMPLAIN_EVERY = 10.0
@@ -93,16 +94,3 @@ class Accepting:
 def accepts_itself(port: Any, factory: object) -> bool:
     """Whether a port has plain sockets, and nothing between them and this factory."""
     return isinstance(port, tcp.Port) and port.factory is factory
-
-
-def client_text(address: Any) -> str:
-    """The address of a client, as `socket` has it, as ``host:port``; of a Unix socket its path."""
-    if not isinstance(address, tuple):
-        return address.decode(errors="replace") if isinstance(address, bytes) else str(address)
-    host, port, *rest = address
-    if not rest:
-        return f"{host}:{port}"
-    if rest[-1]:
-        # An address that means something only on one interface of this machine (RFC 4007): name that.
-        host, _ = socket.getnameinfo(address, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
-    return f"[{host}]:{port}"

@@ -337,7 +337,8 @@ def _reason(error: Exception) -> str:
     if isinstance(error, TypeError) and "missing" in said:
         return f"it lacks: {', '.join(named)}"
     if isinstance(error, TypeError) and "keyword argument" in said:
-        return f"it has no argument {named[-1]!r}"
+        # A name is there if it could be that of an argument.
+        return f"it has no argument {named[-1]!r}" if named else "what stands before an = is no name"
     if isinstance(error, TypeError) and "positional argument" in said:
         return "it has too many parts"
     if isinstance(error, ValueError) and "invalid literal for int()" in said:

@@ -87,7 +87,9 @@ class Description:
         """What stands where Twisted's own TCP types take a port."""
         if self.kind not in {"tcp", "tcp6", "ssl", "tls"}:
             return []
-        return [int(text) for text in (*self.positional, self.named.get("port", "")) if text.isdecimal()]
+        said = (*self.positional, self.named.get("port", ""))
+        # Python reads no number of thousands of digits, and neither does Twisted, which says so.
+        return [int(text) for text in said if text.isdecimal() and len(text) < 20]
 
     @property
     def host(self) -> str:

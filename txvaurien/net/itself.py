@@ -75,10 +75,10 @@ def _reaches(target: Numeric, listening: str) -> bool:
         return True
     # A socket for every IPv6 address takes IPv4 as well, unless it was told not to.
     takes = here.is_unspecified and here.version >= target.version
-    return takes and _is_ours(target)
+    return takes and is_ours(target)
 
 
-def _is_ours(address: Numeric) -> bool:
+def is_ours(address: Numeric) -> bool:
     """Whether it is an address of this machine: only such a one can be bound."""
     if address.is_loopback:
         return True

@@ -130,6 +130,11 @@ class Pipe:
         """Send bytes, in order."""
         raise NotImplementedError
 
+    def preface(self, data: bytes) -> None:
+        """Send bytes before anything else, and as they are, even if the rest is said in TLS."""
+        self.data(data)
+        self.sent -= len(data)
+
     def end(self) -> None:
         """Send FIN after what was written; the other direction stays open."""
         if not (self.ended or self.lost):

@@ -10,7 +10,8 @@ from twisted.logger import Logger
 from txvaurien.actions import Disable
 from txvaurien.errors import ConfigError
 from txvaurien.net.addresses import Backend, Listen, parse_listen
-from txvaurien.proxy import Proxy, address_text
+from txvaurien.net.peers import address_text
+from txvaurien.proxy import Proxy
 from txvaurien.scenarios.playing import Playing
 from txvaurien.service import ProxyService
 

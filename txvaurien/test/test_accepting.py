@@ -15,7 +15,8 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from txvaurien.net.accepting import COMPLAIN_EVERY, Accepting, accepts_itself, client_text
+from txvaurien.net.accepting import COMPLAIN_EVERY, Accepting, accepts_itself
+from txvaurien.net.peers import client_text
 from txvaurien.net.plug import WithoutFillers
 from txvaurien.net.polled import PolledPipe
 from txvaurien.protocols.tcp import Tcp

@@ -30,6 +30,14 @@ _REASONS: Mapping[int, str] = {
     66: "the key of its certificate is too short",
 }
 
+#: Those that another authority would mend.
+_WITHOUT_AUTHORITY = frozenset({18, 19, 20, 21})
+
+_UNVERIFIED = "do not verify: --backend-tls-verify false (or verify=no in tls:...)"
+_UNKNOWN = f"; name its authority with --backend-tls-ca FILE (or ca=FILE in tls:...), or {_UNVERIFIED}"
+_WRONG_NAME = f"; say which name it has with name=NAME in tls:..., or {_UNVERIFIED}"
+_SPOILT = f"; have a good one made, or {_UNVERIFIED}"
+
 
 class BackendContext:
     """Makes engines for connections to one backend.
@@ -43,14 +51,15 @@ class BackendContext:
         self, backend: Backend, ends: Ends, alpn: Sequence[bytes], places: Mapping[str, str]
     ) -> None:
         said = backend.tls
+        in_string = places.get("backend", "--backend")
         self._name = (said.name if said is not None else backend.named_host).rstrip(".")
+        self._server_name = _server_name(self._name, in_string)
         verify = None if said is None else said.verify
         self._verify = ends.backend_tls_verify if verify is None else verify
         self._context = SSL.Context(SSL.TLS_CLIENT_METHOD)
         self._context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
         if alpn:
             self._context.set_alpn_protos(list(alpn))
-        in_string = places.get("backend", "--backend")
         ca, where = (said.ca, in_string) if said is not None and said.ca else (ends.backend_tls_ca, "")
         self._trust(ca, where or places.get("backend-tls-ca", "--backend-tls-ca"))
         if said is not None and said.cert:
@@ -72,8 +81,9 @@ class BackendContext:
             else:
                 with open(ca, "rb"):
                     self._context.load_verify_locations(ca)
-        except OSError as error:
-            raise ConfigError(where, f"{ca!r} cannot be read ({error.strerror})", _CA_FORM) from error
+        except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+            reason = getattr(error, "strerror", None) or str(error)
+            raise ConfigError(where, f"{ca!r} cannot be read ({reason})", _CA_FORM) from error
         except SSL.Error as error:
             raise ConfigError(where, f"there is no certificate in {ca!r}", _CA_FORM) from error
 
@@ -89,23 +99,13 @@ class BackendContext:
                 where, f"OpenSSL does not take {cert!r} ({error})", "use another key"
             ) from error
 
-    @property
-    def advice(self) -> str:
-        """What to do about a backend whose certificate is not taken."""
-        if not self._verify:
-            return ""
-        return (
-            "; name its authority with --backend-tls-ca FILE (or ca=FILE in tls:...), or do not verify:"
-            " --backend-tls-verify false (or verify=no)"
-        )
-
     def engine(self) -> Engine:
         """For one connection."""
         connection = SSL.Connection(self._context, None)
-        reasons: list[str] = []
+        reasons: list[TlsError] = []
         connection.set_app_data(reasons)
-        if self._name and not _is_address(self._name):
-            connection.set_tlsext_host_name(self._name.encode("idna"))
+        if self._server_name:
+            connection.set_tlsext_host_name(self._server_name)
         connection.set_connect_state()
         return Engine(connection, self._check_name if self._verify else None, reasons)
 
@@ -116,8 +116,9 @@ class BackendContext:
                 verify_ip_address(connection, self._name)
             elif self._name:
                 verify_hostname(connection, self._name)
-        except (VerificationError, CertificateError) as error:
-            raise TlsError(f"its certificate is not for {self._name}") from error
+        except (VerificationError, CertificateError, ValueError) as error:
+            # ValueError: no certificate could be for it.
+            raise TlsError(f"its certificate is not for {self._name}", _WRONG_NAME) from error
 
 
 _CA_FORM = "name a PEM file with certificates, or a directory that `openssl rehash` has been run on"
@@ -127,8 +128,21 @@ def _is_address(name: str) -> bool:
     return isIPAddress(name) or isIPv6Address(name)
 
 
+def _server_name(name: str, where: str) -> bytes:
+    """What SNI asks for (RFC 6066, section 3): never an address."""
+    if _is_address(name):
+        return b""
+    try:
+        return name.encode("idna")
+    except UnicodeError as error:
+        raise ConfigError(
+            where, f"{name!r} is no name that a server can have ({error})", "write a host name"
+        ) from error
+
+
 def _note_reason(connection: SSL.Connection, certificate: object, code: int, depth: int, fine: int) -> bool:
     """Called by OpenSSL for each certificate of a chain, from the top."""
     if not fine:
-        connection.get_app_data().append(_REASONS.get(code, f"its certificate is not taken (error {code})"))
+        why = _REASONS.get(code, f"its certificate is not taken (error {code})")
+        connection.get_app_data().append(TlsError(why, _UNKNOWN if code in _WITHOUT_AUTHORITY else _SPOILT))
     return bool(fine)

@@ -16,7 +16,14 @@ _CIPHERTEXT = 65536
 
 
 class TlsError(Exception):
-    """TLS cannot go on; the text says why."""
+    """TLS cannot go on; the text says why.
+
+    :param advice: what a user can do about it, as words that follow; ``""`` if nobody knows.
+    """
+
+    def __init__(self, why: str, advice: str = "") -> None:
+        super().__init__(why)
+        self.advice = advice
 
 
 class Engine:
@@ -24,23 +31,30 @@ class Engine:
 
     :param connection: over memory, with its side (client or server) set.
     :param check: looks at the peer when the handshake is done; it may raise `TlsError`.
+    :param reasons: why the peer's certificate is not taken; filled while it is verified.
     """
 
-    __slots__ = ("_check", "_connection", "agreed", "over", "reasons")
+    __slots__ = ("_check", "_connection", "_reasons", "agreed", "answers", "error", "heard", "over")
 
     def __init__(
         self,
         connection: SSL.Connection,
         check: Callable[[SSL.Connection], None] | None = None,
-        reasons: Sequence[str] = (),
+        reasons: Sequence[TlsError] = (),
     ) -> None:
         self._connection = connection
         self._check = check
-        #: Why the peer's certificate was not taken: in words, filled while it is verified.
-        self.reasons = reasons
+        self._reasons = reasons
         self.agreed = False
+        #: Whether reading may leave something to be sent at once: in TLS 1.2 the answer to a peer that wants
+        #: to negotiate anew, for which it waits.
+        self.answers = False
+        #: The peer has said something in TLS.
+        self.heard = False
         #: The peer has said that it will say no more (close_notify).
         self.over = False
+        #: Why nothing more can be read or written.
+        self.error: TlsError | None = None
 
     def feed(self, data: bytes) -> None:
         """Bytes came from the network."""
@@ -60,31 +74,32 @@ class Engine:
             raise self._explained(error) from error
         if self._check is not None:
             self._check(self._connection)
+        self.answers = self._connection.get_protocol_version() < SSL.TLS1_3_VERSION
         self.agreed = True
         return True
 
     def read(self) -> bytes:
-        """What the peer has said; `over` tells whether that was the last.
-
-        :raises TlsError: it is no TLS any more, or the peer says that ours is none.
-        """
+        """What the peer has said; `over` and `error` tell whether that was the last."""
         parts = []
         try:
-            while True:
+            while not (self.over or self.error):
                 parts.append(self._connection.recv(_RECORD))
         except SSL.WantReadError:
             pass
         except SSL.ZeroReturnError:
             self.over = True
         except SSL.Error as error:
-            if not parts:
-                raise self._explained(error) from error
-            # It will say so again when it is asked for more.
+            self.error = self._explained(error)
+        if parts:
+            self.heard = True
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def write(self, data: bytes) -> None:
         """Say something to the peer; `take` has it encrypted."""
-        self._connection.sendall(data)
+        try:
+            self._connection.sendall(data)
+        except SSL.Error as error:
+            self.error = self.error or self._explained(error)
 
     def end(self) -> None:
         """Tell the peer that it was the last; what it says itself can still be read."""
@@ -110,7 +125,8 @@ class Engine:
         return self._connection.get_protocol_version_name()
 
     def _explained(self, error: SSL.Error) -> TlsError:
-        said = [reason for _, _, reason in error.args[0] if reason] if error.args else []
-        if self.reasons:
-            return TlsError(self.reasons[0])
+        if self._reasons:
+            return self._reasons[0]
+        entries = error.args[0] if error.args and isinstance(error.args[0], list) else []
+        said = [entry[-1] for entry in entries if entry[-1]]
         return TlsError(said[-1] if said else "the connection was closed")

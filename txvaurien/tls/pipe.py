@@ -13,58 +13,53 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from txvaurien.net.pipe import DRAIN_TIME, Intake, Pipe, PipeOwner
 from txvaurien.tls.engine import Engine, TlsError
-from txvaurien.tls.records import HANDSHAKE_FAILURE, begins_tls, record_size
+from txvaurien.tls.handshake import Agreed, Handshake, NotTls
 
-#: Why the connection below is not read: the link says so.
+#: Why the connection below is not read: the link says so; too much came before TLS began.
 _REASON = "link"
+_EARLY = "early"
 
 #: How much is kept of what a client says before TLS begins.
 _EARLY_LIMIT = 65536
 
-#: How a handshake can fail, whatever the certificate.
-REFUSED = "refused"
-STALLED = "stalled"
-RESET = "reset"
-
 _CLOSED = "the connection was closed during the handshake"
-
-#: What becomes of a handshake: None if TLS has been agreed on, else why not.
-Agreed = Callable[["TlsError | None"], None]
-
-
-class NotTls(TlsError):
-    """The peer speaks something else; what it said passes as it is."""
+_CUT = "the connection was reset during the handshake"
 
 
 class TlsPipe(Pipe):
     """A connection that speaks TLS, or will.
 
+    :param broken: told why TLS that was agreed on cannot go on, before the owner is told that it is broken.
     :ivar inner: the connection below. Set by `over`, at once.
     """
 
     __slots__ = (
         "__weakref__",
-        "_agreed",
+        "_broken",
         "_early",
         "_engine",
-        "_fault",
-        "_held",
-        "_hello",
-        "_lenient",
+        "_handshake",
         "_limit",
         "_plain_left",
         "_queue",
-        "_released",
         "_timeout",
         "inner",
     )
 
-    def __init__(self, clock: IReactorTime, owner: PipeOwner, intake: Intake, lane: Any) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        owner: PipeOwner,
+        intake: Intake,
+        lane: Any,
+        broken: Callable[[TlsError], None],
+    ) -> None:
         super().__init__(clock, owner, intake, lane)
         self.inner: Pipe
+        self._broken = broken
         self._engine: Engine | None = None
-        #: Told of the end of the handshake; None before and after it.
-        self._agreed: Agreed | None = None
+        #: None before and after it, and when nobody wants it any more.
+        self._handshake: Handshake | None = None
         self._limit: IDelayedCall | None = None
         self._timeout = 0.0
         #: What came before it was known which side we are; None if it passes as it is.
@@ -73,13 +68,6 @@ class TlsPipe(Pipe):
         self._queue: list[bytes] = []
         #: So many bytes that come to be sent were said before TLS began.
         self._plain_left = 0
-        self._fault = ""
-        self._lenient = False
-        #: The beginning of a ClientHello that is to be refused.
-        self._hello = b""
-        #: The rest of our part of a handshake that is stalled.
-        self._held: list[bytes] = []
-        self._released = False
 
     def over(self, inner: Pipe, waits: bool) -> None:
         """The connection is there.
@@ -96,6 +84,11 @@ class TlsPipe(Pipe):
         return self._engine is not None and self._engine.agreed
 
     @property
+    def heard(self) -> bool:
+        """Whether the peer has said something in TLS."""
+        return bool(self._engine and self._engine.heard)
+
+    @property
     def protocol(self) -> str:
         """The version of TLS that has been agreed on; ``""`` for none."""
         return self._engine.protocol if self._engine is not None and self._engine.agreed else ""
@@ -104,10 +97,6 @@ class TlsPipe(Pipe):
     def _passes(self) -> bool:
         """Whether bytes pass as they are."""
         return self._engine is None and self._early is None
-
-    @property
-    def _shaking(self) -> bool:
-        return self._engine is not None and not self._engine.agreed
 
     # TLS begins.
 
@@ -125,90 +114,112 @@ class TlsPipe(Pipe):
         """Speak TLS from here on.
 
         :param agreed: called once: with None when TLS has been agreed on, else with why it has not; the
-            connection is then as it was, but for an alert, and is to be ended.
+            connection is then as it was, but for an alert, and is to be ended. Not called if it is ended
+            before.
         :param timeout: seconds that the handshake may take.
         :param early: what came already and belongs to it.
         :param plain_left: how many of the bytes that come to be sent were said before.
         :param fault: how the handshake is to fail: ``refused``, ``stalled`` (see `release`), ``reset``.
         :param lenient: a peer that does not speak TLS, which its first byte tells, is passed through.
         """
-        self._engine, self._agreed, self._fault, self._lenient = engine, agreed, fault, lenient
+        self._engine = engine
+        self._handshake = handshake = Handshake(engine, agreed, fault, lenient)
         self._plain_left = plain_left
         self._timeout = timeout
-        if fault != STALLED:
+        if not handshake.stalled:
             self._wait()
         kept, self._early = bytes(self._early or b"") + early, None
-        if not self.full:
-            self.full = True
-            self.owner.pipe_full(self)
-        self.inner.resume("early")
+        if not plain_left:
+            self._fill()
+        self.inner.resume(_EARLY)
         self.inner.resume(_REASON)
-        if kept:
-            self._receive(kept)
-        else:
-            self._shake()
-        if self._shaking and self.inner.read_ended:
+        if kept or not plain_left:
+            self._shake(engine, handshake, kept)
+        if self.inner.read_ended:
             self._settle(TlsError(_CLOSED))
 
     def release(self) -> None:
         """Go on with a handshake that is stalled."""
-        if self._released or not self._shaking or self._agreed is None:
-            return
-        self._released = True
-        self._wait()
-        held, self._held = self._held, []
-        for data in held:
-            self.inner.data(data)
+        handshake = self._handshake
+        if handshake is not None and handshake.stalled:
+            self._wait()
+            self._send(handshake.release())
+
+    def _fill(self) -> None:
+        """Nothing more can be said until TLS has been agreed on."""
+        if not self.full:
+            self.full = True
+            self.owner.pipe_full(self)
 
     def _wait(self) -> None:
         self._limit = self.clock.callLater(self._timeout, self._too_late)
 
-    def _shake(self) -> None:
-        engine = self._engine
-        assert engine is not None
+    def _shake(self, engine: Engine, handshake: Handshake, data: bytes) -> None:
+        """Go on with the handshake."""
         try:
-            done = engine.shake()
+            done = handshake.receive(data)
+        except NotTls as error:
+            self._pass_through(data, error)
+            return
         except TlsError as error:
-            self._flush()
+            self._send(handshake.take())
             self._settle(error)
             return
-        self._flush()
+        self._send(handshake.take())
         if done:
             self._go_on(engine)
 
     def _go_on(self, engine: Engine) -> None:
         """TLS has been agreed on."""
-        if self._fault == RESET:
-            self._settle(TlsError("reset after the handshake, as a rule says"))
-            return
         queue, self._queue = self._queue, []
         for data in queue:
             engine.write(data)
+        self._send(engine.take())
         if self.ended:
-            engine.end()
-        self._flush()
-        if self.ended:
-            self.inner.end()
-        if self.closing:
-            self._stop_timer()
-            self.inner.close()
-        elif self._reasons:
-            self.inner.pause(_REASON)
-        self._settle(None)
-        if self.full and not self.inner.full:
-            self._has_room()
+            self._half_close()
+        self._settled()
         if not (self.lost or self.resetting):
             self._decrypt(engine)
 
+    def _pass_through(self, data: bytes, error: NotTls) -> None:
+        """The peer speaks no TLS: everything passes as it is."""
+        self._engine = None
+        queue, self._queue = self._queue, []
+        for each in queue:
+            self.inner.data(each)
+        if self.ended:
+            self.inner.end()
+        self._settled(error)
+        if not (self.lost or self.resetting):
+            self.intake.take(self.lane, data)
+
+    def _settled(self, error: NotTls | None = None) -> None:
+        """It is known how bytes pass, and all that was to be said has been."""
+        if self.closing:
+            self._handshake = None
+            self._stop_limit()
+            self._stop_timer()
+            self.inner.close()
+            return
+        if self._reasons:
+            self.inner.pause(_REASON)
+        self._settle(error)
+
     def _settle(self, error: TlsError | None) -> None:
-        agreed, self._agreed = self._agreed, None
+        """The handshake is over, in one way or the other."""
+        handshake, self._handshake = self._handshake, None
+        if handshake is None:
+            return
         self._stop_limit()
+        self._queue.clear()
         if error is not None and self.closing:
             # What was to be said in TLS will not be said.
             self._stop_timer()
             self.inner.close(0.0)
-        elif agreed is not None:
-            agreed(error)
+        else:
+            handshake.agreed(error)
+            # Where it has failed whoever waited for room has nothing left to wait for.
+            self._look_for_room()
 
     def _too_late(self) -> None:
         self._limit = None
@@ -224,9 +235,11 @@ class TlsPipe(Pipe):
     def take(self, lane: Any, data: bytes) -> None:
         """Bytes came over the connection."""
         if self._early is not None:
+            if self.closing:
+                return
             self._early += data
             if len(self._early) > _EARLY_LIMIT:
-                self.inner.pause("early")
+                self.inner.pause(_EARLY)
         elif self._engine is None:
             self.intake.take(lane, data)
         else:
@@ -243,55 +256,26 @@ class TlsPipe(Pipe):
     def _receive(self, data: bytes) -> None:
         engine = self._engine
         assert engine is not None
-        if not engine.agreed:
-            if self._agreed is None:
-                # It has failed, and what still comes is for nobody.
-                return
-            if self._lenient and not begins_tls(data):
-                self._pass_through(data)
-                return
-            self._lenient = False
-            if self._fault == REFUSED:
-                self._refuse(data)
-                return
-        engine.feed(data)
-        if engine.agreed:
+        if self._handshake is not None:
+            self._shake(engine, self._handshake, data)
+        elif engine.agreed and not (engine.over or engine.error):
+            engine.feed(data)
             self._decrypt(engine)
-        else:
-            self._shake()
-
-    def _pass_through(self, data: bytes) -> None:
-        """The peer speaks no TLS: everything passes as it is."""
-        self._engine = None
-        queue, self._queue = self._queue, []
-        for each in queue:
-            self.inner.data(each)
-        if self.ended:
-            self.inner.end()
-        self._settle(NotTls("it speaks no TLS"))
-        if self.full and not self.inner.full:
-            self._has_room()
-        self.intake.take(self.lane, data)
-
-    def _refuse(self, data: bytes) -> None:
-        """Refuse a whole ClientHello, as a server does with which nothing can be agreed on."""
-        self._hello += data
-        size = record_size(self._hello)
-        if size and len(self._hello) >= size:
-            self.inner.data(HANDSHAKE_FAILURE)
-            self._settle(TlsError("refused, as a rule says"))
+        # What comes after the end, or when the handshake has failed, is for nobody.
 
     def _decrypt(self, engine: Engine) -> None:
-        was_over = engine.over
-        try:
-            data = engine.read()
-        except TlsError:
-            self._flush()
-            self.owner.pipe_broken(self)
-            return
+        data = engine.read()
+        if engine.answers:
+            self._send(engine.take())
         if data:
             self.intake.take(self.lane, data)
-        if engine.over and not was_over and not self.read_ended and not self.lost:
+        if self.lost or self.resetting or self.closing:
+            return
+        if engine.error is not None:
+            self._send(engine.take())
+            self._broken(engine.error)
+            self.owner.pipe_broken(self)
+        elif engine.over and not self.read_ended:
             self.owner.pipe_finished(self)
 
     # What is said.
@@ -305,42 +289,35 @@ class TlsPipe(Pipe):
             self._plain_left -= len(plain)
             self.inner.data(plain)
             data = data[len(plain) :]
+            if not self._plain_left and self._engine is not None and self._handshake is not None:
+                # Only now the peer can know that TLS begins.
+                self._fill()
+                self._shake(self._engine, self._handshake, b"")
         if not data:
             return
         engine = self._engine
         if engine is None and self._early is None:
             self.inner.data(data)
-        elif engine is not None and engine.agreed:
-            engine.write(data)
-            self.inner.data(engine.take())
-        else:
+        elif engine is None or self._handshake is not None:
             self._queue.append(data)
+        elif engine.agreed:
+            engine.write(data)
+            self._send(engine.take())
 
-    def _flush(self) -> None:
-        """Send what the engine has to say."""
-        assert self._engine is not None
-        data = self._engine.take()
-        if not data:
-            return
-        if self._fault == STALLED and not self._released:
-            self._stall(data)
-        else:
+    def preface(self, data: bytes) -> None:
+        self.inner.preface(data)
+
+    def _send(self, data: bytes) -> None:
+        if data:
             self.inner.data(data)
-
-    def _stall(self, data: bytes) -> None:
-        """Send the first record of our part of the handshake, and no more."""
-        size = 0 if self._held else record_size(data)
-        if size:
-            self.inner.data(data[:size])
-        self._held.append(data[size:])
 
     def _half_close(self) -> None:
         engine = self._engine
-        if engine is None and self._early is None:
+        if self._passes:
             self.inner.end()
         elif engine is not None and engine.agreed:
             engine.end()
-            self._flush()
+            self._send(engine.take())
             self.inner.end()
 
     # The end.
@@ -355,10 +332,11 @@ class TlsPipe(Pipe):
         self.closing = True
         self.end()
         self.read_on()
-        if self._queue and self._agreed is not None:
+        if self._queue and self._handshake is not None:
             # What is to be said can be said only when TLS has been agreed on.
             self._timer = self.clock.callLater(drain, self.inner.close, 0.0)
         else:
+            self._handshake = None
             self._stop_limit()
             self.inner.close(drain)
 
@@ -366,13 +344,14 @@ class TlsPipe(Pipe):
         if self.resetting or self.lost:
             return
         self.closing = self.ended = self.resetting = True
+        self._handshake = None
         self._stop_timer()
         self._stop_limit()
         self.inner.reset()
 
     def _stop_reading(self) -> None:
         # A handshake has to go on.
-        if not self._shaking and self._early is None:
+        if self._handshake is None and self._early is None:
             self.inner.pause(_REASON)
 
     def _start_reading(self) -> None:
@@ -398,16 +377,18 @@ class TlsPipe(Pipe):
 
     def pipe_room(self, pipe: Pipe) -> None:
         """It takes more again."""
-        if self.full and not self._shaking:
-            self._has_room()
+        if self._handshake is None or self._plain_left:
+            self._look_for_room()
 
-    def _has_room(self) -> None:
-        self.full = False
-        self.owner.pipe_room(self)
+    def _look_for_room(self) -> None:
+        if self.full and not self.inner.full:
+            self.full = False
+            self.owner.pipe_room(self)
 
     def pipe_broken(self, pipe: Pipe) -> None:
         """The peer has reset it."""
         self.broken = True
+        self._settle(TlsError(_CUT))
         self.owner.pipe_broken(self)
 
     def pipe_hung_up(self, pipe: Pipe) -> bool:
@@ -418,7 +399,7 @@ class TlsPipe(Pipe):
         """The peer said FIN."""
         pipe.fin_received()
         self.broken = pipe.broken
-        if self._agreed is not None and self._engine is not None:
+        if self._handshake is not None:
             self._settle(TlsError(_CLOSED))
         elif not self.read_ended:
             self.owner.pipe_finished(self)
@@ -427,6 +408,8 @@ class TlsPipe(Pipe):
         """It is gone."""
         pipe.connection_lost()
         self.broken = pipe.broken
+        if not self.closing:
+            self._settle(TlsError(_CUT if reset else _CLOSED))
         self._stop_limit()
-        self._agreed = None
+        self._handshake = None
         self.owner.pipe_lost(self, reset)

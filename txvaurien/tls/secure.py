@@ -19,8 +19,9 @@ from txvaurien.tls.authority import Fixed, Issuer
 from txvaurien.tls.backend import BackendContext
 from txvaurien.tls.certificates import Credentials, Spoil
 from txvaurien.tls.engine import Engine, TlsError
+from txvaurien.tls.handshake import RESET, STALLED, Agreed, NotTls
 from txvaurien.tls.keeper import AuthorityKeeper
-from txvaurien.tls.pipe import RESET, STALLED, Agreed, NotTls, TlsPipe
+from txvaurien.tls.pipe import TlsPipe
 
 if TYPE_CHECKING:
     from txvaurien.link import Link
@@ -146,22 +147,34 @@ class Secure:
         self, link: Link, then: Callable[[Link], None] | None, fault: str, error: TlsError | None
     ) -> None:
         if isinstance(error, NotTls):
-            link.traffic.lose_track(link.to_backend, "the client speaks no TLS, and this listener does")
+            link.changes.lose_track(link.to_backend, "the client speaks no TLS, and this listener does")
             link.proxy.advise(PLAIN_CLIENT)
         elif error is not None:
             self._failed(link, Side.CLIENT, error, End.RST if fault == RESET else End.FIN)
-        if then is not None and not link.over and (error is None or isinstance(error, NotTls)):
+        if then is not None and not (link.over or link.half_open):
             then(link)
 
     def _agreed_with_backend(self, link: Link, error: TlsError | None) -> None:
         if error is not None:
-            link.proxy.advise(f"TLS with the backend: {error}{self.advice}")
             self._failed(link, Side.BACKEND, error, End.FIN)
 
     def _failed(self, link: Link, side: Side, error: TlsError, end: End) -> None:
+        self._tell(link, side, error)
+        link.hang_up(end)
+
+    def _tell(self, link: Link, side: Side, error: TlsError) -> None:
+        if side is Side.BACKEND:
+            link.proxy.advise(f"no TLS with the backend: {error}{error.advice}")
         link.proxy.event("handshake-failed", link, side=side.value, why=str(error))
         link.why = link.why or f"no TLS with the {side.value}"
-        link.hang_up(end)
+
+    def _broken(self, link: Link, side: Side, error: TlsError) -> None:
+        """TLS cannot go on, and the link will end."""
+        pipe = link.client if side is Side.CLIENT else link.backend
+        if isinstance(pipe, TlsPipe) and not pipe.heard:
+            # With TLS 1.3 a server says after the handshake that it does not take the client's certificate.
+            self._tell(link, side, error)
+        link.why = link.why or f"TLS with the {side.value}: {error}"
 
     # Pipes.
 
@@ -171,7 +184,7 @@ class Secure:
         if not (self.later or (self.first if client else self.with_backend)):
             return make(link, link.traffic)
         lane = link.to_backend if client else link.to_client
-        pipe = TlsPipe(link.clock, link, link.traffic, lane)
+        pipe = TlsPipe(link.clock, link, link.traffic, lane, partial(self._broken, link, side))
         pipe.over(make(pipe, pipe), waits=not self.later)
         return pipe
 
@@ -218,8 +231,3 @@ class Secure:
         """Our side of TLS with the backend."""
         assert self._backend is not None
         return self._backend.engine()
-
-    @property
-    def advice(self) -> str:
-        """What to do about a backend whose certificate is not taken."""
-        return "" if self._backend is None else self._backend.advice

@@ -225,7 +225,7 @@ class FleetProxy(Proxy):
             self._lost_events(worker, said.count)
 
     def _happened(self, worker: Worker, said: wire.Event) -> None:
-        if said.event == "link-closed":
+        if said.event in wire.ENDS:
             worker.links.discard(said.link)
         elif said.event == "fired":
             self._tell_waiting(said.fields["rule"])

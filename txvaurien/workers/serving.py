@@ -12,9 +12,9 @@ from txvaurien.journals.reports import describe_link
 from txvaurien.metrics.figures import figures_of
 from txvaurien.metrics.meter import Meter
 from txvaurien.model import Then
-from txvaurien.net.accepting import client_text
 from txvaurien.net.addresses import parse_backend
 from txvaurien.net.connecting import makes_sockets
+from txvaurien.net.peers import client_text
 from txvaurien.net.polled import send_at_once
 from txvaurien.net.reach import Reach, Said
 from txvaurien.plan import ActivePlan, Plan
@@ -167,5 +167,6 @@ class WorkerProxy(Proxy):
             activation.expiry.cancel()
             activation.expiry = None
 
-    def _next_number(self) -> int:
+    def count_client(self) -> int:
+        self.stats.links += 1
         return self._number

@@ -19,6 +19,10 @@ from txvaurien.net.reach import Said
 Noting = Literal["nothing", "connects", "exchanges"]
 
 
+#: The events after which a link is no more: the master counts those that are left.
+ENDS = frozenset({"link-closed", "turned-away"})
+
+
 class Begin(msgspec.Struct, tag="begin"):
     """All that a worker has to know.
 

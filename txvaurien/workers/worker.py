@@ -53,7 +53,7 @@ class Reporter:
         if not link:
             return
         # The master counts the links that are left.
-        if self._full and event != "link-closed":
+        if self._full and event not in wire.ENDS:
             self._dropped += 1
         else:
             self._transport.write(wire.encode_event(event, link, fields))
