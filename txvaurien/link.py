@@ -33,7 +33,7 @@ from txvaurien.rules import Activation, Address, label_of
 class Link:
     """One client connection with its backend connection.
 
-    The transport side calls `begin`, `received`, and what `txvaurien.net.pipe.PipeOwner` says;
+    The transport side calls `begin`, `received`, and what `txvaurien.net.pipeowner.PipeOwner` says;
     behaviors act through the `LiveExchange` of each exchange on which a rule fired.
     """
 

@@ -15,18 +15,17 @@ from msgspec import structs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
-from twisted.python.failure import Failure
 
 from txvaurien.actions import Actions
 from txvaurien.journals.reports import Reports, Stats, describe_link
 from txvaurien.link import Link
-from txvaurien.links.dialling import CLOSED, Dialler, LinkEnd
+from txvaurien.links.clientend import ClientEnd
+from txvaurien.links.dialling import Dialler
 from txvaurien.links.welcoming import Welcoming
 from txvaurien.model import Side, Then
 from txvaurien.net.addresses import Backend, parse_backend
 from txvaurien.net.gate import Gate
 from txvaurien.net.itself import refuse_itself
-from txvaurien.net.peers import address_text, place_of
 from txvaurien.net.pipe import Pipe
 from txvaurien.net.poller import poller_of
 from txvaurien.net.pool import Pool
@@ -41,8 +40,6 @@ from txvaurien.tls.keeper import AuthorityKeeper
 if TYPE_CHECKING:
     from txvaurien.metrics.figures import Figures
     from txvaurien.metrics.meter import Meter
-    from txvaurien.net.arriving import HeaderWait
-    from txvaurien.net.proxyheader import Header, Place
     from txvaurien.net.tlsarguments import ListenArguments
     from txvaurien.tls.secure import MakePipe, Secure
 
@@ -322,63 +319,8 @@ class Proxy(PlanFollower):
         return gone
 
 
-class ProxyProtocol(LinkEnd):
+class ProxyProtocol(ClientEnd):
     """The client's end of a link."""
-
-    side = Side.CLIENT
-
-    #: Waits for the client to say for whom it comes; None where it need not, or has.
-    _waiting: HeaderWait | None = None
-    _number = 0
-
-    def connectionMade(self) -> None:
-        """A client has come."""
-        proxy = self.proxy
-        self._number = proxy.count_client()
-        if not proxy.ends.accept_proxy:
-            self._begin("", None)
-            return
-        from txvaurien.net.arriving import HeaderWait
-
-        self._waiting = HeaderWait(proxy.clock, proxy.timeout, self._introduced, self._turn_away)
-
-    def _introduced(self, header: Header, rest: bytes) -> None:
-        self._waiting = None
-        self._begin(header.client, header.server)
-        if rest:
-            self.dataReceived(rest)
-
-    def _begin(self, client: str, server: Place | None) -> None:
-        transport: Any = self.transport
-        self.link = self.proxy.new_link(client or address_text(transport.getPeer()), self._number)
-        if server is None and self.proxy.ends.send_proxy != "off":
-            host = transport.getHost()
-            server = place_of((getattr(host, "host", None), getattr(host, "port", None)))
-        self.link.server = server
-        self.link.begin(self.make_pipe())
-
-    def dataReceived(self, data: bytes) -> None:
-        if self._waiting is None:
-            super().dataReceived(data)
-        else:
-            self._waiting.data(data)
-
-    def readConnectionLost(self) -> None:
-        if self._waiting is None:
-            super().readConnectionLost()
-        else:
-            self._waiting.left()
-
-    def connectionLost(self, reason: Failure = CLOSED) -> None:
-        if self._waiting is None:
-            super().connectionLost(reason)
-        else:
-            self._waiting.left()
-
-    def _turn_away(self, why: str) -> None:
-        transport: Any = self.transport
-        self.proxy.turn_away(self._number, address_text(transport.getPeer()), why)
-        transport.abortConnection()
 
 
 class ProxyFactory(Factory):

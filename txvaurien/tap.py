@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService, MultiService
@@ -18,8 +18,8 @@ from txvaurien.errors import ConfigError, ListenError
 from txvaurien.journal import Journal
 from txvaurien.journals.journalfile import JournalFile
 from txvaurien.net.descriptors import raise_limit
-from txvaurien.plan import Plan
 from txvaurien.plugins import Registry
+from txvaurien.process.announcing import announce
 from txvaurien.process.collecting import collect_rarely
 from txvaurien.process.hangupsignal import HangupSignal
 from txvaurien.process.knocking import Knocking
@@ -287,28 +287,6 @@ class TwistdService(VaurienService):
         self.reactor.callWhenRunning(collect_rarely)
 
 
-def announce(member: Member) -> None:
-    """Say in the log that there is a proxy, where, and what it does."""
-    proxy = member.proxy
-    _log.info(
-        "{name} on {where} for {backend}: protocol {protocol}, behavior {behavior}{more}, seed {seed}",
-        name=proxy.name,
-        where=where_it_listens(member),
-        backend=proxy.backend.text,
-        protocol=proxy.protocol.name,
-        behavior=proxy.plan.mix_text,
-        more="".join(f", {what} {name}" for what, name in _named(proxy.plan)),
-        seed=proxy.seed,
-    )
-
-
-def where_it_listens(member: Member) -> str:
-    """The address in the words of the user, with the real port."""
-    if member.service is None or not member.running:
-        return f"{member.listen or 'no listener of its own'} (disabled)"
-    return _where(member.service.listen, member.service.port)
-
-
 def make_journal_file(settings: Settings) -> JournalFile | None:
     """The file that ``--journal`` names; it is not open yet."""
     common = settings.common
@@ -388,15 +366,3 @@ def makeService(options: Options) -> IService:
         return service
     except ConfigError as error:
         raise SystemExit(f"vaurien: {error}") from error
-
-
-def _named(plan: Plan) -> Iterator[tuple[str, str]]:
-    """What a plan has beside its mix."""
-    yield from (("rule", rule.name) for rule in plan.rules)
-    yield from (("toxic", placed.name) for placed in plan.toxics)
-
-
-def _where(text: str, port: int | None) -> str:
-    """An address with its real port, where the user left that to the kernel."""
-    head, colon, tail = text.rpartition(":")
-    return f"{head}:{port}" if colon and port and tail in {"", "0"} else text

@@ -19,7 +19,8 @@ from txvaurien.net.addresses import Backend
 from txvaurien.net.connecting import Connecting, makes_sockets
 from txvaurien.net.descriptors import exhausted
 from txvaurien.net.names import Names, Place, numeric
-from txvaurien.net.pipe import Intake, Pipe, PipeOwner
+from txvaurien.net.pipe import Pipe
+from txvaurien.net.pipeowner import Intake, PipeOwner
 from txvaurien.net.polled import make_pipe, make_polled
 from txvaurien.net.pool import Pool, PoolTimeout
 from txvaurien.tls.engine import TlsError

@@ -101,8 +101,7 @@ class Backend:
         """The host and the port that a socket can be connected to; ``""`` if only an endpoint knows how."""
         if self.host or self.tls is None or self.tls.plain:
             return self.host, self.port
-        described = Description.of(self.text)
-        return _known_host(described.host), next(iter(described.ports), 0)
+        return _known_host(self.tls.host), self.tls.port
 
     def endpoint(self, reactor: Any, timeout: float) -> IStreamClientEndpoint:
         """An endpoint that connects, without TLS, and whose attempts end after `timeout` seconds.

@@ -13,7 +13,7 @@ import socket
 import struct
 import sys
 import termios
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.address import UNIXAddress
 from twisted.internet.interfaces import (
@@ -27,6 +27,8 @@ from twisted.internet.interfaces import (
 )
 from zope.interface import implementer
 
+from txvaurien.net.pipeowner import Intake, PipeOwner
+
 #: How long a side that was closed is still read, in seconds. Closing a socket with
 #: unread input makes the kernel send RST, and the last reply would be lost.
 DRAIN_TIME = 2.0
@@ -34,44 +36,6 @@ DRAIN_TIME = 2.0
 #: How long a reset waits for what was sent before it, in seconds, and how often it looks.
 RESET_WAIT = 1.0
 RESET_POLL = 0.005
-
-
-class PipeOwner(Protocol):
-    """Who wants to know what becomes of a connection, and what it can take."""
-
-    def pipe_full(self, pipe: Pipe) -> None:
-        """Do not write more for now."""
-
-    def pipe_room(self, pipe: Pipe) -> None:
-        """There is room again."""
-
-    def pipe_broken(self, pipe: Pipe) -> None:
-        """The peer has reset the connection; found out while writing, when nothing is read."""
-
-    def pipe_finished(self, pipe: Pipe) -> None:
-        """The peer said FIN."""
-
-    def pipe_lost(self, pipe: Pipe, reset: bool) -> None:
-        """The connection is gone; `reset`: not in an orderly way."""
-
-    def pipe_hung_up(self, pipe: Pipe) -> bool:
-        """The peer has reset the connection; found out while nothing was read.
-
-        :return: whether that is the end: nothing that it said before counts any more.
-        """
-
-
-class Intake(Protocol):
-    """Where the bytes go that come over a connection (`txvaurien.links.traffic.Traffic`)."""
-
-    def take(self, lane: Any, data: bytes) -> None:
-        """Bytes came for a lane."""
-
-    def splices_to(self, lane: Any) -> Any:
-        """The connection to which bytes may go without being seen; None if somebody has to see them."""
-
-    def spliced(self, lane: Any, count: int) -> None:
-        """So many bytes have gone through unseen."""
 
 
 #: Nothing keeps a pipe from reading.

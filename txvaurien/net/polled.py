@@ -11,7 +11,8 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.tcp import Connection
 
-from txvaurien.net.pipe import Intake, Pipe, PipeOwner, SocketPipe, TransportPipe
+from txvaurien.net.pipe import Pipe, SocketPipe, TransportPipe
+from txvaurien.net.pipeowner import Intake, PipeOwner
 from txvaurien.net.poller import Poller
 from txvaurien.net.splicing import KernelPipe, PipePool
 

@@ -33,6 +33,8 @@ _BOOLEANS = {
     "0": False,
 }
 
+#: More digits than any number of a port has.
+_LONGEST = 20
 
 #: The kinds of endpoint strings that connect and speak TLS.
 TLS_TYPES = frozenset({"tls", "ssl"})
@@ -46,6 +48,7 @@ class ArgumentError(ValueError):
 class TlsArguments:
     """What a ``tls:`` backend says of TLS. What it leaves out (None) is as the options of the proxy say.
 
+    :param host: where to connect to, and `port`.
     :param name: the name that the certificate is for, and that SNI asks for; an address has none.
     :param verify: whether the certificate is verified.
     :param ca: a file, or a directory, with the authorities that are trusted.
@@ -53,6 +56,8 @@ class TlsArguments:
     :param plain: the endpoint string that connects, without TLS; ``""`` if host and port say it all.
     """
 
+    host: str
+    port: int
     name: str
     verify: bool | None = None
     ca: str | None = None
@@ -83,11 +88,16 @@ def backend_arguments(described: Description) -> TlsArguments:
     lacking = [name for name in ("host", "port") if not named.get(name)]
     if lacking:
         raise ArgumentError(f"it lacks: {', '.join(lacking)}")
-    if not named["port"].isdecimal():
+    # Python reads no number of thousands of digits.
+    if not (named["port"].isdecimal() and len(named["port"]) < _LONGEST):
         raise ArgumentError(f"{named['port']!r} is not a number")
+    if not int(named["port"]):
+        raise ArgumentError("nothing can be reached at port 0")
     if "key" in named and "cert" not in named:
         raise ArgumentError("it has a key, and no certificate (cert)")
     return TlsArguments(
+        named["host"],
+        int(named["port"]),
         named.get("name") or named["host"],
         _verify(described.kind, named),
         named.get("ca"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from twisted.logger import Logger
 
@@ -18,6 +18,16 @@ from txvaurien.service import ProxyService
 if TYPE_CHECKING:
     from txvaurien.planning.faults import FaultReader
     from txvaurien.process.definition import Definition
+
+
+class Watcher(Protocol):
+    """What is told of every proxy that there is: the journal, the metrics."""
+
+    def attach(self, proxy: Proxy, listen: str = "") -> None:
+        """There is this proxy; it has no links yet."""
+
+    def detach(self, proxy: Proxy) -> None:
+        """It is gone."""
 
 
 class Member:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredLock, ensureDeferred
@@ -19,22 +19,12 @@ from txvaurien.options import unknown
 from txvaurien.planning.faults import FaultReader
 from txvaurien.plugins import Registry
 from txvaurien.process.definition import Definition
-from txvaurien.process.member import Member
+from txvaurien.process.member import Member, Watcher
 from txvaurien.proxy import Proxy
 from txvaurien.scenarios.playing import Playing
 from txvaurien.tls.keeper import AuthorityKeeper
 
 T = TypeVar("T")
-
-
-class Watcher(Protocol):
-    """What is told of every proxy that there is: the journal, the metrics."""
-
-    def attach(self, proxy: Proxy, listen: str = "") -> None:
-        """There is this proxy; it has no links yet."""
-
-    def detach(self, proxy: Proxy) -> None:
-        """It is gone."""
 
 
 class ProxyExists(ConfigError):
