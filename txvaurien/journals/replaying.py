@@ -106,4 +106,6 @@ def _given(path: str, replay: Replay, flags: Mapping[str, Flag]) -> list[Given]:
 def _text(value: object) -> str:
     if value is None:
         return "off"
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}={meant}" for name, meant in value.items())
     return str(value).lower() if isinstance(value, bool) else str(value)

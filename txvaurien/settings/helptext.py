@@ -30,10 +30,12 @@ _COLUMN = 30
 _INDENT = " " * _COLUMN
 _NARROWEST, _WIDEST = 60, 110
 
-_INTRODUCTION = (
+#: What the program is.
+INTRODUCTION = (
     "A chaos proxy for TCP services. It stands in front of a backend and makes chosen things go wrong."
 )
-_ADDRESSES = (
+#: What holds for all options.
+ADDRESSES = (
     "An address is host:port, [IPv6]:port or an endpoint string of Twisted, such as unix:/run/x.sock or "
     "tls:host:465. Times are seconds, or have a unit: 500ms, 1m30s. An option that is off is switched off "
     "again with `off`. An option without a value here stands for true; --http=false takes it back. In an "
@@ -41,12 +43,16 @@ _ADDRESSES = (
     "[protocol:NAME] by their last part; a rule or a toxic has a section [rule:NAME] or [toxic:NAME], and "
     "each further proxy [proxy:NAME]. At SIGHUP the file is read again, and what differs is changed."
 )
-_RULE = (
+#: What comes before the fields of rules, those of toxics, and the actions.
+RULE = (
     "A rule (--rule 'BEHAVIOR FIELD=VALUE ...') has the options of its behavior, by their last part, and "
     "these fields. The first rule that fires wins, then the mix decides."
 )
-_TOXIC = "A toxic (--toxic 'TYPE FIELD=VALUE ...') has its attributes and these fields."
-_ACTION = "Actions are begun and ended with vaurienctl, or are steps of a scenario."
+TOXIC = "A toxic (--toxic 'TYPE FIELD=VALUE ...') has its attributes and these fields."
+ACTION = "Actions are begun and ended with vaurienctl, or are steps of a scenario."
+
+#: A part of the help: its title, and what it has in the left and the right column.
+Section = tuple[str, Sequence[tuple[str, str]]]
 
 
 def help_text(registry: Registry, program: str) -> str:
@@ -55,37 +61,48 @@ def help_text(registry: Registry, program: str) -> str:
     :param program: how the program was called, such as ``twistd vaurien``.
     """
     width = max(_NARROWEST, min(shutil.get_terminal_size((100, 24)).columns, _WIDEST))
-    parts = [f"Usage: {program} [options]"]
-    if program == "vaurien":
-        parts.append("       vaurien replay JOURNAL [options]")
-    parts += ["", *textwrap.wrap(_INTRODUCTION, width), ""]
-    parts += _common(registry, width)
+    first, *further = usages(program)
+    parts = [f"Usage: {first}", *(f"       {each}" for each in further)]
+    parts += ["", *textwrap.wrap(INTRODUCTION, width), ""]
+    for title, entries in help_sections(registry):
+        parts += _section(title, entries, width)
+    return "\n".join([*parts, *textwrap.wrap(ADDRESSES, width)])
+
+
+def usages(program: str) -> Sequence[str]:
+    """How the program is called, in each of its ways."""
+    ways = [f"{program} [options]"]
+    further = ("vaurien replay JOURNAL [options]", "vaurien doctor [options]")
+    return [*ways, *further] if program == "vaurien" else ways
+
+
+def help_sections(registry: Registry) -> Iterator[Section]:
+    """All parts, in the order in which they are shown."""
+    yield from _common(registry)
     for group, owner, declared in declared_in(registry):
-        options = options_of(declared)
         if group:
             title = f"{group.removesuffix('s').capitalize()} {owner}: {summary(declared)}"
-            parts += _section(title, [_entry(prefix_of(group, owner), each) for each in options], width)
+            yield title, [_entry(prefix_of(group, owner), each) for each in options_of(declared)]
         if group == "protocols":
-            parts += _kinds(registry.protocols[owner], width)
-    parts += _section(_RULE, [_field(each) for each in RULE_OPTIONS], width)
-    parts += _section(_TOXIC, [_field(each) for each in options_of(ToxicFields)], width)
-    parts += _fields("Toxic", registry.toxics, width)
-    parts += [*textwrap.wrap(_ACTION, width), ""]
-    parts += _fields("Action", ACTIONS, width)
-    return "\n".join([*parts, *textwrap.wrap(_ADDRESSES, width)])
+            yield from _kinds(registry.protocols[owner])
+    yield RULE, [_field(each) for each in RULE_OPTIONS]
+    yield TOXIC, [_field(each) for each in options_of(ToxicFields)]
+    yield from _fields("Toxic", registry.toxics)
+    yield ACTION, []
+    yield from _fields("Action", ACTIONS)
 
 
-def _kinds(protocol: type[WireProtocol], width: int) -> Iterator[str]:
+def _kinds(protocol: type[WireProtocol]) -> Iterator[Section]:
     """The errors that a protocol can say."""
     if protocol.error_kinds:
         title = f"Kinds of errors of {protocol.name} (--behavior-error-kind):"
-        yield from _section(title, [(kind.name, kind.help) for kind in protocol.error_kinds], width)
+        yield title, [(kind.name, kind.help) for kind in protocol.error_kinds]
 
 
-def _fields(what: str, declared: Mapping[str, type[Declared]], width: int) -> Iterator[str]:
+def _fields(what: str, declared: Mapping[str, type[Declared]]) -> Iterator[Section]:
     for name in sorted(declared):
         title = f"{what} {name}: {summary(declared[name])}"
-        yield from _section(title, [_field(each) for each in options_of(declared[name])], width)
+        yield title, [_field(each) for each in options_of(declared[name])]
 
 
 def _field(option: Option) -> tuple[str, str]:
@@ -95,7 +112,7 @@ def _field(option: Option) -> tuple[str, str]:
     return f"{name}={_metavar(option)}", right
 
 
-def _common(registry: Registry, width: int) -> Iterator[str]:
+def _common(registry: Registry) -> Iterator[Section]:
     options = {option.name: option for option in options_of(Common)}
     choices = {"protocol": sorted(registry.protocols), "behavior": sorted(registry.behaviors)}
     for title, names in (*GROUPS, ("Further", _further(options))):
@@ -104,9 +121,9 @@ def _common(registry: Registry, width: int) -> Iterator[str]:
             for name in names
         ]
         if entries:
-            yield from _section(f"{title}:", entries, width)
+            yield f"{title}:", entries
     others = [_command(name) for name in COMMANDS if name not in REPEATABLE]
-    yield from _section("This command:", others, width)
+    yield "This command:", others
 
 
 def _further(options: dict[str, Option]) -> tuple[str, ...]:

@@ -70,6 +70,16 @@ class ReplayTests(SynchronousTestCase):
         (rule,) = settings.plan.rules
         self.assertEqual((rule.behavior, rule.at), (Delay(sleep=2.0), {(3, "5")}))
 
+    def test_pairs(self) -> None:
+        """An option that is a table comes out of the journal as it was, be it empty."""
+        names = registry()
+        names.protocols["redis"] = Redis
+        for remap in ({}, {"10.0.0.1:7000": "127.0.0.1:17000", "10.0.0.2:7000": "127.0.0.1:17001"}):
+            proxy = {**_PROXY, "protocol": "redis", "options": {"remap": remap}}
+            line, replay = read_replayed([self.journal(_FIRST, proxy, _FIRED)], names, {})
+            assert replay is not None
+            self.assertEqual(settle_replayed(line, replay).protocol, Redis(remap=remap))
+
     def test_command_line_beats_it(self) -> None:
         """What the command line says holds."""
         settings = self.replay("--proxy=:9", "--backend=localhost:1", "--seed=8", "--http")
