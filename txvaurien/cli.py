@@ -28,6 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     running: Any = reactor
     running.callWhenRunning(collect_rarely)
+    if arguments[:1] == ["doctor"]:
+        from txvaurien.doctor.main import run_doctor
+
+        return run_doctor(arguments[1:], reactor)
     if "--demo" in arguments and not {"-h", "--help", "--version"} & set(arguments):
         from txvaurien.process.demo import run_demo
 

@@ -18,6 +18,21 @@ from txvaurien.settings.flags import COMMANDS, REPEATABLE, Common, declared_in, 
 GROUPS: Sequence[tuple[str, tuple[str, ...]]] = (
     ("Where", ("proxy", "backend", "no-proxy", "backlog")),
     ("What goes wrong", ("protocol", "behavior", "rule", "toxic", "scenario", "seed", "max-active-faults")),
+    (
+        "TLS, and who clients are",
+        (
+            "tls",
+            "tls-key",
+            "tls-ca",
+            "tls-ca-out",
+            "backend-tls-verify",
+            "backend-tls-ca",
+            "backend-tls-cert",
+            "backend-tls-key",
+            "accept-proxy",
+            "send-proxy",
+        ),
+    ),
     ("Limits", ("timeout", "idle-timeout", "pool-max-size", "pool-timeout", "on-desync")),
     ("Speed", ("workers", "busy-poll")),
     ("Live control", ("http", "http-host", "http-port", "http-endpoint")),
@@ -138,7 +153,7 @@ def _command(name: str) -> tuple[str, str]:
 
 def _entry(prefix: str, option: Option, choices: Sequence[str] = ()) -> tuple[str, str]:
     """The left and the right column of an option."""
-    bare = option.kind == "bool" and not prefix
+    bare = option.default is False and not prefix
     left = f"--{prefix}{option.name}" + ("" if bare else f" {_metavar(option)}")
     allowed = choices or option.choices
     words = option.help + (f"; one of: {', '.join(allowed)}" if allowed else "")

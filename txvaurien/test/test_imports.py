@@ -28,6 +28,7 @@ HEAVY = (
     "treq",
     "twisted.web",
     "txvaurien.control",
+    "txvaurien.doctor",
     "txvaurien.embed",
     "txvaurien.journals.replaying",
     "txvaurien.metrics",
