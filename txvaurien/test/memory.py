@@ -125,13 +125,18 @@ class MemoryProxy:
     """A proxy with its clients and backends in memory."""
 
     def __init__(
-        self, plan: Plan | Behavior | None = None, protocol: WireProtocol | None = None, **options: Any
+        self,
+        plan: Plan | Behavior | None = None,
+        protocol: WireProtocol | None = None,
+        *,
+        backend: str = "127.0.0.1:6379",
+        **options: Any,
     ) -> None:
         self.reactor = MemoryReactorClock()
         if isinstance(plan, Behavior):
             plan = Plan.only(plan, seed=1)
         self.proxy = Proxy(
-            "127.0.0.1:6379", protocol or Lines(), plan or Plan(seed=1), reactor=self.reactor, **options
+            backend, protocol or Lines(), plan or Plan(seed=1), reactor=self.reactor, **options
         )
         self.events: list[tuple[str, int, dict[str, Any]]] = []
         self.proxy.observers.append(lambda *event: self.events.append(event))

@@ -46,6 +46,18 @@ class BlackoutTests(BehaviorLaws, SynchronousTestCase):
             proxy.pass_time()
             self.assertEqual(client.ended, end)
 
+    def test_existing_is_told(self) -> None:
+        """A link that was closed because the rule was set says so; another one says how it ended itself."""
+        for share, how in ((100, "rule mix 0 blackout"), (0, "client fin")):
+            proxy = MemoryProxy()
+            client, backend = proxy.pair()
+            proxy.proxy.set_plan(Plan(mix=(Share(share, Rule(Blackout(existing=True))),), seed=3))
+            if not client.ended:
+                client.fins()
+            backend.fins()
+            proxy.pass_time(DRAIN_TIME)
+            self.assertEqual([closed["how"] for closed in proxy.named("link-closed")], [how])
+
     def test_existing_in_a_mix(self) -> None:
         """As one part of a mix it closes that part of the links, the same for the same seed."""
         ended: list[list[str]] = []

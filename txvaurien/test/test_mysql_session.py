@@ -167,7 +167,8 @@ class GivenUpTests(SynchronousTestCase):
     def test_tls(self) -> None:
         """After the request for TLS: the words name the option that keeps the link visible."""
         error = self.words(*samples.CONVERSATIONS["tls"])
-        self.assertIn("--protocol-mysql-tls strip", error)
+        self.assertIn("--protocol-mysql-tls terminate", error)
+        self.assertIn("strip", error)
 
     def test_stream(self) -> None:
         """A dump of the log is given up when it begins; an error in its place is a reply."""

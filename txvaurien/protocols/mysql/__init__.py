@@ -27,10 +27,12 @@ class MySQL(WireProtocol, frozen=True, kw_only=True):
     too_many_kind: ClassVar[str] = "too-many-connections"
 
     tls: Annotated[
-        Literal["passthrough", "strip"],
+        Literal["passthrough", "strip", "terminate"],
         Meta(
             description="passthrough: once the client asks for TLS the link is passed on unread;"
-            " strip: the server's offer of TLS is taken out of its greeting"
+            " strip: the server's offer of TLS is taken out of its greeting;"
+            " terminate: the proxy itself speaks TLS, with the client and with the server, and reads what"
+            " is said"
         ),
     ] = "passthrough"
     compression: Annotated[
@@ -40,6 +42,11 @@ class MySQL(WireProtocol, frozen=True, kw_only=True):
             " strip: the server's offer of it is taken out of its greeting"
         ),
     ] = "framed"
+
+    @property
+    def begins_tls(self) -> bool:
+        """Where the client asks for TLS, if the proxy is to speak it."""
+        return self.tls == "terminate"
 
     def status_class(self, status: str) -> str:
         """``error`` for the number of one; ``ok`` for OK and for what a server asks."""

@@ -72,6 +72,7 @@ class Context:
 
     __slots__ = (
         "asked_with",
+        "begun",
         "capabilities",
         "compressed",
         "content",
@@ -87,8 +88,10 @@ class Context:
 
     def __init__(self) -> None:
         self.offered = 0
-        #: What both sides can, once the client has begun to log in; 0 before.
+        #: What both sides can, once the client has asked for TLS or begun to log in; 0 before.
         self.capabilities = 0
+        #: The client has begun to log in.
+        self.begun = False
         self.mariadb = False
         #: The authentication plug-in that has the word.
         self.plugin = ""
@@ -112,7 +115,7 @@ class Context:
         self.plugin = handshake.plugin
 
     def agree(self, head: bytes) -> None:
-        """The client has said what it can, in its log-in.
+        """The client has said what it can, in its log-in or when it asks for TLS.
 
         :raises FramingError: it speaks as before MySQL 4.1, or something else altogether.
         """

@@ -91,7 +91,7 @@ class Requests:
         :raises FramingError: no such request can stand here.
         """
         context = self._context
-        if not context.capabilities:
+        if not context.begun:
             return self._login(head)
         if context.content is not None:
             content, context.content = Content(head, name=context.content), None
@@ -115,9 +115,12 @@ class Requests:
 
     def _login(self, head: bytes) -> Exchange:
         context = self._context
-        context.agree(head)
-        if context.capabilities & CLIENT_SSL and len(head) == 32:
-            return Exchange(TlsRequest(head), replies=False, handshake=True)
+        if not context.capabilities:
+            context.agree(head)
+            if context.capabilities & CLIENT_SSL and len(head) == 32:
+                return Exchange(TlsRequest(head), replies=False, handshake=True)
+        # After TLS has begun, servers do not look again at what stands before the user's name.
+        context.begun = True
         login = Login(head, capabilities=context.capabilities)
         context.user, context.database = login.user, login.target or ""
         context.plugin = login.plugin or context.plugin

@@ -16,6 +16,7 @@ from txvaurien.protocols.mysql.messages import (
     Content,
     Execute,
     Greeting,
+    Login,
     Notice,
     Reply,
     Request,
@@ -44,7 +45,8 @@ _TO_CLIENT = Direction.TO_CLIENT
 
 _TLS_WORDS = (
     "the client asked for TLS, as most drivers do by themselves when the server offers it;"
-    " set --protocol-mysql-tls strip to take the offer away, or switch TLS off in the driver"
+    " set --protocol-mysql-tls terminate to have the proxy speak TLS with both sides, or strip to take the"
+    " offer away, or switch TLS off in the driver"
 )
 
 
@@ -54,7 +56,10 @@ class MySQLSession(Session):
     def __init__(self, options: MySQL) -> None:
         stripped = TLS if options.tls == "strip" else 0
         self._stripped = stripped | (COMPRESSION if options.compression == "strip" else 0)
-        self.edits = bool(self._stripped)
+        #: Both sides may go over to TLS, and the proxy follows them.
+        self._terminates = options.tls == "terminate"
+        # Nothing may go out unframed that can turn out to be the last before TLS.
+        self.edits = bool(self._stripped) or self._terminates
         self._context = Context()
         self._statements = Statements()
         #: Replies that are due, in order: seldom more than one, and an empty deque would take 760 bytes.
@@ -131,7 +136,9 @@ class MySQLSession(Session):
                 self._refusals.complete(exchange)
             raw = self._up.cut()
             if raw or ended:
-                yield Frame(raw, exchange, first, ended, self._mended(request, raw) if first else None)
+                edited = self._mended(request, raw) if first else None
+                secures = ended and self._terminates and isinstance(request, TlsRequest)
+                yield Frame(raw, exchange, first, ended, edited, secures=secures)
             if exchange is not self._withdrawn:
                 self._given(request, first, ended)
             if not ended:
@@ -190,11 +197,13 @@ class MySQLSession(Session):
     def _given(self, request: Request, first: bool, last: bool) -> None:
         """The backend has got a frame of this request: take note of what that does.
 
-        :raises FramingError: what follows is TLS.
+        :raises FramingError: what follows is TLS, and not for us.
         """
         if first and isinstance(request, Execute):
             self._executed(request)
-        elif last and isinstance(request, TlsRequest):
+        elif first and isinstance(request, Login):
+            self.edits = False
+        elif last and isinstance(request, TlsRequest) and not self._terminates:
             raise FramingError(_TLS_WORDS)
 
     def _executed(self, request: Execute) -> None:
@@ -296,7 +305,8 @@ class MySQLSession(Session):
             self._due.pop(0)
             self._answered(answer)
         elif not self._greeted:
-            self._greeted, self.edits = True, False
+            self._greeted = True
+            self.edits = self._terminates and bool(self._context.offered & TLS)
             if self._handshake is not None and self._stripped:
                 forward = self._handshake.without(raw, self._stripped)
         return Frame(raw, exchange, first, True, forward)

@@ -29,15 +29,22 @@ class Smtp(WireProtocol, frozen=True, kw_only=True):
     unreachable_kind: ClassVar[str] = "connect-unavailable"
 
     starttls: Annotated[
-        Literal["passthrough", "strip"],
+        Literal["passthrough", "strip", "terminate"],
         Meta(
             description="passthrough: after STARTTLS the link is passed through unread; strip: the offer"
-            " of STARTTLS is taken out of the server's reply to EHLO, so that clients stay readable"
+            " of STARTTLS is taken out of the server's reply to EHLO, so that clients stay readable;"
+            " terminate: after STARTTLS the proxy itself speaks TLS, with the client and with the server, and"
+            " reads what is said"
         ),
     ] = "passthrough"
 
+    @property
+    def begins_tls(self) -> bool:
+        """After STARTTLS, if the proxy is to speak TLS then."""
+        return self.starttls == "terminate"
+
     def session(self) -> Session:
-        return SmtpSession(self.starttls == "strip")
+        return SmtpSession(strip=self.starttls == "strip", terminate=self.begins_tls)
 
 
 class SmtpProtocol(ProxyProtocol):

@@ -26,6 +26,8 @@ from txvaurien.protocols.smtp.messages import (
 )
 from txvaurien.protocols.smtp.replies import ends_reply, without_starttls
 
+_TOO_EARLY = "the client said more before its STARTTLS was answered"
+
 # Looking a member up costs more than the comparison.
 _TO_BACKEND = Direction.TO_BACKEND
 
@@ -33,7 +35,8 @@ _TO_BACKEND = Direction.TO_BACKEND
 #: (RFC 5321, 4.5.3.1.8), and servers stop at some thousands.
 PENDING_LIMIT = 10_000
 
-#: How much of a reply that is to be edited is kept until it is complete, in bytes.
+#: How much of a reply that is to be edited is kept until it is complete, in bytes; and how much of
+#: what a client says before its STARTTLS is answered.
 HOLD_LIMIT = 32 * 1024
 
 _HELLO = frozenset({"EHLO", "HELO", "LHLO"})
@@ -42,7 +45,8 @@ _HANDSHAKE = _HELLO | _LOGIN | {"STARTTLS"}
 _UNKNOWN_COMMAND = frozenset({b"500", b"502"})
 _UNREADABLE = {
     "STARTTLS": "TLS was agreed on with STARTTLS, and what follows is encrypted;"
-    " the option starttls = strip takes the offer away, so that clients stay readable",
+    " with the option starttls = terminate the proxy speaks TLS with both sides, and strip takes the offer"
+    " away, so that clients stay readable",
     "TURN": "the two sides have changed their parts (TURN)",
     "ATRN": "the two sides have changed their parts (ATRN)",
 }
@@ -52,11 +56,17 @@ class SmtpFraming(Session):
     """One connection, as long as nothing is refused.
 
     :param strip: take STARTTLS out of what the server offers.
+    :param terminate: say when both sides go over to TLS, and follow them.
     """
 
-    def __init__(self, strip: bool) -> None:
-        self.edits = False
+    def __init__(self, *, strip: bool, terminate: bool) -> None:
+        # Nothing may go out unframed that can turn out to be the last before TLS.
+        self.edits = terminate
         self._strip = strip
+        #: Both sides may still go over to TLS, and the proxy follows them.
+        self._terminates = terminate
+        #: The STARTTLS that waits for its reply: nobody can know whether TLS comes next.
+        self._starting: Exchange | None = None
         self._from_client, self._from_server = Inbox(), Inbox()
         #: Requests that wait for their reply; None where the client must not see it. They are few,
         #: and an empty deque would take 760 bytes.
@@ -111,6 +121,9 @@ class SmtpFraming(Session):
                 return
             elif self._data is not None:
                 raise FramingError("the client said more before its DATA was answered")
+            elif self._starting is not None:
+                self._hold_back(inbox)
+                return
             else:
                 self._check_first_byte(inbox)
                 size = inbox.line_end()
@@ -122,11 +135,19 @@ class SmtpFraming(Session):
                 # Now the link has done with it what is to be done.
                 self._announcing = self._offered = None
 
+    def _hold_back(self, inbox: Inbox) -> None:
+        """Keep what comes before STARTTLS is answered: it belongs to TLS, where plain text is refused.
+
+        RFC 3207 (section 4) has the client wait; whoever does not may be somebody between it and us.
+        """
+        if len(inbox) > HOLD_LIMIT:
+            raise FramingError(_TOO_EARLY)
+
     def _check_first_byte(self, inbox: Inbox) -> None:
         if not self._heard_client:
             self._heard_client = True
             if inbox.starts_with(b"\x16"):
-                raise FramingError("TLS from the first byte (smtps): only the protocol tcp fits here")
+                raise FramingError("the client begins with TLS (smtps), which needs --tls auto or --tls FILE")
 
     def _request(self, line: bytes) -> Frame:
         command = self._message(line)
@@ -139,6 +160,8 @@ class SmtpFraming(Session):
                 return self._announce(line, Exchange(command, replies=False), chunk[1], chunk[0])
         exchange = Exchange(command, handshake=verb in _HANDSHAKE)
         self._pending.append(exchange)
+        if self._terminates and verb == "STARTTLS":
+            self._starting = exchange
         if self._strip and verb in _HELLO:
             self._refresh_edits()
         return Frame(line, exchange)
@@ -212,9 +235,32 @@ class SmtpFraming(Session):
             self._check_turn()
             frame = self._reply(inbox.take(size), last)
             why = self._learn(frame.exchange) if frame.last and frame.exchange is not None else ""
+            if frame.last and self._starting is not None and frame.exchange is self._starting:
+                yield from self._starting_answered(frame)
+                continue
             yield frame
             if why:
                 raise FramingError(why)
+
+    def _starting_answered(self, frame: Frame) -> Iterator[Frame]:
+        """The server has said whether it goes over to TLS.
+
+        What follows it is decided when the frame has gone: until then the client says nothing that counts.
+        """
+        response = frame.exchange.response if frame.exchange is not None else None
+        frame.secures = response is not None and response.status.startswith("2")
+        yield frame
+        self._starting = None
+        if frame.secures:
+            self._forget()
+        elif len(self._from_client):
+            raise FramingError(_TOO_EARLY)
+
+    def _forget(self) -> None:
+        """In TLS both sides begin anew, but for the greeting (RFC 3207, section 4.2)."""
+        self._terminates = self._dialogue = False
+        self._recipients = 0
+        self._refresh_edits()
 
     def _check_turn(self) -> None:
         content = self._content
@@ -301,7 +347,7 @@ class SmtpFraming(Session):
             self._learn_fresh_start(verb, done)
         elif verb == CONTENT:
             return self._learn_content(exchange.request, status)
-        elif done and verb in _UNREADABLE:
+        elif done and verb in _UNREADABLE and exchange is not self._starting:
             return _UNREADABLE[verb]
         if status == "354" and verb != "DATA":
             return f"the server asks for more after {verb}, in a form that is not known here"
@@ -342,7 +388,8 @@ class SmtpFraming(Session):
 
     def _refresh_edits(self) -> None:
         self.edits = (
-            self._drained
+            self._terminates
+            or self._drained
             or (self._replying and (self._current is None or self._strip))
             or any(each is None or (self._strip and each.message.verb in _HELLO) for each in self._pending)
         )

@@ -85,6 +85,8 @@ class SmtpSession(SmtpFraming):
             return self._drain((b"", Then.KEEP))
         if exchange in self._pending:
             self._pending.remove(exchange)
+        if exchange is self._starting:
+            self._starting = None
         if exchange is self._data:
             self._data = self._offered = None
         if verb == CREDENTIALS:
