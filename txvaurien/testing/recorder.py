@@ -60,12 +60,16 @@ class Recorder:
         self._by_exchange: dict[Exchange, Seen] = {}
         self._counts = {True: 0, False: 0}
         self._finished: set[Direction] = set()
+        #: Whether what comes now may be sent on otherwise than it came.
+        self._edits = True
 
     def feed(self, direction: Direction, data: bytes) -> list[Frame]:
         """Give bytes, or with ``b""`` a FIN; return the frames that they complete."""
         self.received[direction] += data
         if self.error:
             return []
+        # What a link does not decide about, it sends on before it is framed, unless there are edits.
+        self._edits = self.session.edits or (direction is TO_BACKEND and self._decide is not None)
         if data:
             return list(self._take(direction, self.session.receive(direction, data)))
         self._finished.add(direction)
@@ -104,6 +108,8 @@ class Recorder:
 
     def _note(self, direction: Direction, frame: Frame) -> bool:
         exchange = frame.exchange
+        changed = frame.forward != frame.raw and not self._edits
+        self._fault(changed, "a frame is changed, and `edits` was false when its bytes came", frame)
         if exchange is None:
             self._fault(frame.forward != b"", "bytes of no exchange are forwarded", frame)
             return False

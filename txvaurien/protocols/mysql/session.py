@@ -218,7 +218,7 @@ class MySQLSession(Session):
             statement.long_data = False
             if code != COM_STMT_RESET:
                 statement.types = b""
-        self.edits = self.edits and self._statements.edits
+        self.edits = self.edits and (self._edits_replies or self._statements.edits)
 
     # Replies.
 
@@ -304,6 +304,8 @@ class MySQLSession(Session):
         if answer is not None:
             self._due.pop(0)
             self._answered(answer)
+            if exchange is None:
+                self.edits = self._edits_replies or self._statements.edits
         elif not self._greeted:
             self._greeted = True
             self.edits = self._terminates and bool(self._context.offered & TLS)
@@ -357,11 +359,16 @@ class MySQLSession(Session):
         refusal = self._refusals.refuse(exchange, kind, text)
         if not exchange.sent and refusal.edit is None:
             self._withdrawn = exchange
-            self.edits = self.edits or self._statements.edits
+        self.edits = self.edits or self._edits_replies or self._statements.edits
         return refusal
 
     def withdraw(self, exchange: Exchange) -> bytes | None:
         told = self._refusals.withdraw(exchange)
         self._withdrawn = exchange
-        self.edits = self.edits or self._statements.edits
+        self.edits = self.edits or self._edits_replies or self._statements.edits
         return told
+
+    @property
+    def _edits_replies(self) -> bool:
+        """Whether the backend has been told something, the answer to which is not for the client."""
+        return any(answer.exchange is None for answer in self._due)
