@@ -86,14 +86,21 @@ class PlanFollower:
         self.reports.warn_of_verbs(activation)
         if not IStanding.providedBy(activation.rule.behavior):
             return
-        behavior: Any = activation.rule.behavior
         for link in list(self.links.values()):
             if self.active.standing(link.number, activation):
-                try:
-                    behavior.on_activate(link)
-                except Exception:
-                    self.log.failure("behavior {name} failed on a standing link", name=behavior.name)
-                    self.reports.event("broken", link, rule=activation.key, why="on_activate failed")
+                self._activate_on(link, activation)
+
+    def _activate_on(self, link: Link, activation: Activation) -> None:
+        behavior: Any = activation.rule.behavior
+        # Said first: a link that is ended may be gone, and told of, before this returns.
+        why, link.why = link.why, link.why or f"rule {activation.key}"
+        try:
+            behavior.on_activate(link)
+        except Exception:
+            self.log.failure("behavior {name} failed on a standing link", name=behavior.name)
+            self.reports.event("broken", link, rule=activation.key, why="on_activate failed")
+        if not link.over:
+            link.why = why
 
     def _expire(self, activation: Activation) -> None:
         """The time of a rule is over: it stays in the plan, and does nothing any more."""
