@@ -67,6 +67,8 @@ class Option:
     choices: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
+    #: The least that it cannot be: it must be above that.
+    above: float | None = None
     unit: str = ""
     check: Callable[[Any], object] | None = None
 
@@ -92,6 +94,10 @@ class Option:
             words += f" from {_bound(self.minimum)} to {_bound(self.maximum)}"
         elif self.minimum is not None:
             words += f" of at least {_bound(self.minimum)}"
+        elif self.above is not None and self.maximum is not None:
+            words += f" above {_bound(self.above)} and up to {_bound(self.maximum)}"
+        elif self.above is not None:
+            words += f" above {_bound(self.above)}"
         elif self.maximum is not None:
             words += f" of at most {_bound(self.maximum)}"
         return f"{words}, in seconds, or a time such as 500ms or 1m30s" if self.unit else words
@@ -145,7 +151,8 @@ def convert(option: Option, value: object, *, where: str, text: bool = False) ->
     meant = _meant(option, value, text) if isinstance(value, str) else _number(option, value)
     try:
         converted: object = msgspec.convert(meant, option.type, strict=not text)
-    except msgspec.ValidationError:
+    # The other is for half a character: what a command line has in the place of bytes that are no UTF-8.
+    except (msgspec.ValidationError, UnicodeEncodeError):
         shown = value if isinstance(value, str) else msgspec.json.encode(value).decode()
         raise ConfigError(where, f"{shown!r} will not do", f"it must be {option.allowed}") from None
     if option.check is not None:
@@ -245,6 +252,7 @@ def _option(field: msgspec.structs.FieldInfo) -> Option:
         choices=choices,
         minimum=next((meta.ge for meta in metas if meta.ge is not None), None),
         maximum=next((meta.le for meta in metas if meta.le is not None), None),
+        above=next((meta.gt for meta in metas if meta.gt is not None), None),
         unit="seconds" if SECONDS in metas else "",
         check=next((meta.extra["check"] for meta in metas if meta.extra and "check" in meta.extra), None),
     )

@@ -34,7 +34,7 @@ MOST_BYTES = 1432
 #: Where StatsD listens if nobody says otherwise.
 PORT = 8125
 
-_ADDRESS = re.compile(r"(?:\[(?P<v6>[^\]]+)\]|(?P<name>[^:\[\]\s]+))(?::(?P<port>\d+))?", re.ASCII)
+_ADDRESS = re.compile(r"(?:\[(?P<v6>[^\]]+)\]|(?P<name>[^:\[\]\s]+))(?::(?P<port>\d{1,20}))?", re.ASCII)
 
 #: What has a meaning in a name, or in a line; where dots part a name, each part is without them.
 _SPECIAL = re.compile(r"[^A-Za-z0-9_-]")

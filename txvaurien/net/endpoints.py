@@ -1,7 +1,7 @@
 """Endpoint strings of Twisted, and the two client endpoints that Twisted has not.
 
 The strings are those of `twisted.internet.endpoints.clientFromString` and
-`serverFromString`, with one relief: the colons of an IPv6 address in a named
+`serverFromString`, with one relief: the colons of an IPv6 address in brackets, or in a named
 argument (``interface=::1``) need no backslashes.
 """
 
@@ -49,6 +49,9 @@ _PART = re.compile(r"(?:\\.|[^:\\])+", re.DOTALL)
 _COLONS = re.compile(r"\\.|:", re.DOTALL)
 _IPV6_VALUE = re.compile(
     r"(?<==)[0-9a-f]*:[0-9a-f:.]*:[0-9a-f:.]*(?:%\w+)?(?=:[a-z]\w*=|$)", re.ASCII | re.IGNORECASE
+)
+_IPV6_BRACKETS = re.compile(
+    r"(?<=[:=])\[([0-9a-f:.]*:[0-9a-f:.]*(?:%\w+)?)\](?=:|$)", re.ASCII | re.IGNORECASE
 )
 
 
@@ -217,6 +220,7 @@ class _NoReactor:
 
 
 def _escaped(text: str) -> str:
+    text = _IPV6_BRACKETS.sub(lambda match: match[1].replace(":", r"\:"), text)
     return _IPV6_VALUE.sub(lambda match: match[0].replace(":", r"\:"), text)
 
 

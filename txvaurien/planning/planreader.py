@@ -15,6 +15,7 @@ from txvaurien.options import options_of, unknown
 from txvaurien.plan import PlacedToxic, Plan
 from txvaurien.planning.faults import FaultReader, describe_rule
 from txvaurien.planning.mix import Share, parse_mix
+from txvaurien.planning.rulefields import MOST
 from txvaurien.planning.seeds import FORM, is_seed
 from txvaurien.rules import Rule
 
@@ -191,7 +192,8 @@ def _share_problems(part: Mapping[str, object], place: str) -> Iterator[ConfigEr
         if field not in _SHARE_FIELDS:
             yield unknown("field", field, _SHARE_FIELDS, where=f"{place}.{field}")
     percent = part.get("percent")
-    if isinstance(percent, bool) or not isinstance(percent, (int, float)):
+    # What is no float is too large: it is not for `Plan` to find out.
+    if isinstance(percent, bool) or not isinstance(percent, (int, float)) or abs(percent) > MOST:
         yield ConfigError(f"{place}.percent", "it must be a number from 0 to 100")
     if not isinstance(part.get("name"), str):
         yield ConfigError(f"{place}.name", "it must be the name of a behavior")

@@ -27,7 +27,9 @@ MOST = 2**53
 NAME_LENGTH = 100
 
 
-_LABEL = re.compile(r"u?(?:0|[1-9][0-9]*)")
+# Python reads no number of thousands of digits; no link has come so far as to need twenty.
+_LINK = re.compile(r"0{0,18}[1-9][0-9]{0,18}")
+_LABEL = re.compile(r"u?(?:0|[1-9][0-9]{0,18})")
 _BEYOND = re.compile(r"(?P<sign>[<>]=?)\s*(?P<limit>.+)")
 
 Texts = str | list[str]
@@ -196,7 +198,7 @@ def _places(value: Texts, where: str) -> frozenset[tuple[int, str]]:
 
 def _place(text: str, where: str) -> tuple[int, str]:
     link, _, label = (part.strip() for part in text.partition(":"))
-    if not (link.isascii() and link.isdigit() and int(link) > 0 and _LABEL.fullmatch(label)):
+    if not (_LINK.fullmatch(link) and _LABEL.fullmatch(label)):
         raise ConfigError(
             where,
             f"{text!r} is not LINK:EXCHANGE",

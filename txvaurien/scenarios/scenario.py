@@ -150,7 +150,7 @@ class _Reader:
         """Take one line that is neither empty nor a comment."""
         where = self._where(line)
         head, colon, rest = (part.strip() for part in text.partition(":"))
-        statement, *words = head.split()
+        statement, *words = head.split() or [""]
         if statement not in _STATEMENTS:
             raise unknown("statement", statement, _STATEMENTS, where=where)
         if statement == "repeat":

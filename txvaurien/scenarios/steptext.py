@@ -67,7 +67,7 @@ def count_of(text: str, words: Sequence[str], where: str) -> int | None:
     word = words[0] if len(words) == 1 else ""
     if word == "forever":
         return None
-    if not (word.isascii() and word.isdigit() and int(word) > 0):
+    if not (word.isascii() and word.isdigit() and len(word) < 20 and int(word) > 0):
         raise ConfigError(where, f"{text!r} will not do", "write for example repeat 3, or repeat forever")
     return int(word)
 

@@ -186,6 +186,8 @@ def _read_token(path: str, where: str) -> tuple[str, list[str]]:
             raw = stream.read(2 * MAX_TOKEN)
     except OSError as error:
         raise ConfigError(where, f"{path!r} cannot be read ({error.strerror})") from error
+    except ValueError as error:  # no path has such a character
+        raise ConfigError(where, f"{path!r} cannot be read ({error})") from error
     token = check_token(raw.decode("ascii", "replace").strip(), where)
     readable = stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH)
     advice = f"{where}: others can read {path!r}; chmod 600 it"

@@ -180,6 +180,8 @@ def read_text(path: str, where: str) -> str:
         line = raw.count(b"\n", 0, error.start) + 1
         what = f"the byte {raw[error.start]:#04x} is not UTF-8"
         raise ConfigError(f"{path}:{line}", what, "save the file as UTF-8 text") from error
+    except ValueError as error:  # no path has such a character
+        raise ConfigError(where, f"{path!r} cannot be read ({error})") from error
 
 
 def _expanded(value: str, environ: Mapping[str, str], where: str) -> str:

@@ -42,6 +42,8 @@ def read_objects(text: str, path: str) -> tuple[ProxyObject, ...]:
         whole = json.loads(text)
     except ValueError as error:
         raise _not_json(path, error) from error
+    except RecursionError as error:
+        raise ConfigError(path, "its lists and objects lie too deep in one another", _FORM) from error
     if not isinstance(whole, list):
         raise ConfigError(f"{path}:{_line(text, 0)}", "this is no list of proxies", _FORM)
     return tuple(_objects(text, path, len(whole)))

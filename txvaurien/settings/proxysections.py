@@ -20,7 +20,6 @@ from txvaurien.net.addresses import parse_backend, parse_listen
 from txvaurien.options import Option, build, convert, options_of, unknown
 from txvaurien.planning.faults import FaultReader
 from txvaurien.planning.rulefields import read_name
-from txvaurien.planning.startplan import FaultSection, start_plan
 from txvaurien.plugins import Registry
 from txvaurien.process.definition import Definition
 from txvaurien.process.ends import Ends, ends_of
@@ -28,6 +27,7 @@ from txvaurien.process.limits import Limits
 from txvaurien.protocols.base import WireProtocol
 from txvaurien.settings.described import Described
 from txvaurien.settings.flags import REPEATABLE, Given, OfProxy, normal
+from txvaurien.settings.startplan import FaultSection, start_plan
 
 if TYPE_CHECKING:
     from txvaurien.scenarios.scenario import Scenario
@@ -311,4 +311,6 @@ def scenario_of(path: str | None, reader: FaultReader, where: str, folder: str =
         raise ConfigError(where, f"{path!r} cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise ConfigError(where, f"{path!r} is not UTF-8 text ({error})") from error
+    except ValueError as error:  # no path has such a character
+        raise ConfigError(where, f"{path!r} cannot be read ({error})") from error
     return read_scenario(text, path, reader.read)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from txvaurien.behaviors.base import Behavior
+from txvaurien.options import build
 from txvaurien.plan import Plan
 from txvaurien.protocols.http import Http
 from txvaurien.rules import Rule
@@ -16,7 +17,7 @@ SWITCHED = response("101 Switching Protocols", "Upgrade: websocket")
 
 def proxy(plan: Plan | Behavior | None = None, **options: object) -> MemoryProxy:
     """A proxy for http with these options of the protocol."""
-    return MemoryProxy(plan, Http(**options))  # type: ignore[arg-type]
+    return MemoryProxy(plan, build(Http, options))
 
 
 def on(verb: str, behavior: Behavior, target: str = "") -> Plan:

@@ -128,9 +128,9 @@ class TransientTests(BehaviorLaws, SynchronousTestCase):
         proxy = MemoryProxy(Transient(kind="no"))
         client, backend = proxy.pair()
         link = proxy.links[1]
-        link.session.legal = lambda exchange: ()  # type: ignore[method-assign]
+        nothing_legal = self.patch(link.session, "legal", lambda exchange: ())
         client.says(b"get a\n")
-        del link.session.legal
+        nothing_legal.restore()
         client.says(b"get b\n")
         self.assertEqual(backend.received, b"get a\n")
         backend.says(b"1\n")

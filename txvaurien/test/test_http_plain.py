@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -175,7 +177,7 @@ class RememberedTests(SynchronousTestCase):
         whole = collect(Http().session(), conversation)
         self.assertEqual((whole.error, whole.faults), ("", []))
         for size in (1, 30):
-            pieces = collect(Http().session(), split(conversation, lambda size=size: size))  # type: ignore[misc]
+            pieces = collect(Http().session(), split(conversation, partial(int, size)))
             self.assertEqual(
                 [each.summary() for each in pieces.seen], [each.summary() for each in whole.seen]
             )

@@ -18,7 +18,7 @@ from txvaurien.protocols.http.framing import HEAD_LIMIT
 from txvaurien.rules import Rule
 from txvaurien.test.http_samples import CONVERSATIONS, ENDING
 from txvaurien.test.memory import MemoryProxy
-from txvaurien.testing import TO_BACKEND, TO_CLIENT, Conversation, Recorder, collect, split
+from txvaurien.testing import TO_BACKEND, TO_CLIENT, Conversation, Recorder, Step, collect, split
 
 #: The same examples in every run: a failure can be repeated, and none comes out of the blue.
 steady = settings(max_examples=150, deadline=None, derandomize=True, database=None)
@@ -228,10 +228,10 @@ class GarbageTests(SynchronousTestCase):
 
     @settings(steady, max_examples=400)
     @given(ODD, PIECES)
-    def test_session(self, steps: list[tuple[object, bytes]], pieces: list[int]) -> None:
+    def test_session(self, steps: list[Step], pieces: list[int]) -> None:
         """Whatever comes: bytes are given out or kept, and are the same for every split."""
-        whole = collect(Http().session(), steps)  # type: ignore[arg-type]
-        for recorder in (whole, collect(Http().session(), split(steps, sizes(pieces)))):  # type: ignore[arg-type]
+        whole = collect(Http().session(), steps)
+        for recorder in (whole, collect(Http().session(), split(steps, sizes(pieces)))):
             self.assertEqual(recorder.faults, [])
             for direction in (TO_BACKEND, TO_CLIENT):
                 got = recorder.yielded[direction] + recorder.session.rest(direction)
@@ -245,10 +245,10 @@ class GarbageTests(SynchronousTestCase):
 
     @settings(steady, max_examples=400)
     @given(ODD, PIECES, st.booleans())
-    def test_link(self, steps: list[tuple[object, bytes]], pieces: list[int], framed: bool) -> None:
+    def test_link(self, steps: list[Step], pieces: list[int], framed: bool) -> None:
         """A link passes all of it on, framed or opaque."""
         plan = Plan(rules=(Rule(Error(), target="/never here"),), seed=1) if framed else None
-        through(plan, list(split(steps, sizes(pieces))))  # type: ignore[arg-type]
+        through(plan, list(split(steps, sizes(pieces))))
 
     @steady
     @given(st.sampled_from(sorted({**CONVERSATIONS, **ENDING})), st.binary(min_size=1, max_size=40))

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.errors import NotLegal
 from txvaurien.model import Connect, Exchange, Refusal, Then
+from txvaurien.options import build
 from txvaurien.protocols.http import Http
 from txvaurien.protocols.http.refusals import KINDS, wants_json
 from txvaurien.protocols.http.session import HttpSession
@@ -20,7 +21,7 @@ HEAD = request("HEAD /")
 
 def asked(message: bytes, **options: object) -> tuple[HttpSession, Exchange]:
     """A session that has just framed this request, and its exchange."""
-    session = Http(**options).session()  # type: ignore[arg-type]
+    session = build(Http, options).session()
     exchange = frames_of(session, TO_BACKEND, message)[0].exchange
     assert exchange is not None
     return session, exchange

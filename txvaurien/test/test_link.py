@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from msgspec import field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from txvaurien.behaviors.abort import Abort
-from txvaurien.behaviors.base import Behavior
+from txvaurien.behaviors.base import Behavior, HookResult
 from txvaurien.behaviors.blackout import Blackout
 from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.error import Error
@@ -28,9 +29,9 @@ from txvaurien.test.lines import GatewayLines
 from txvaurien.test.memory import MemoryProxy
 
 
-def on(verb: str, behavior: Behavior, **fields: int) -> Rule:
+def on(verb: str, behavior: Behavior) -> Rule:
     """A rule for one verb."""
-    return Rule(behavior, verbs=frozenset({verb}), **fields)  # type: ignore[arg-type]
+    return Rule(behavior, verbs=frozenset({verb}))
 
 
 def plan(*rules: Rule) -> Plan:
@@ -599,31 +600,32 @@ class Hooks(Behavior, frozen=True, kw_only=True):
     """Writes down which hooks ran, and does what a test wants."""
 
     name: ClassVar[str] = "hooks"
-    seen: list[str] = []  # noqa: RUF012
-    do: dict[str, object] = {}  # noqa: RUF012
+    seen: list[str] = field(default_factory=list)
+    do: dict[str, Any] = field(default_factory=dict)
 
-    def _hook(self, hook: Hook, exchange: LiveExchange) -> object:
+    def _hook(self, hook: Hook, exchange: LiveExchange) -> HookResult:
         self.seen.append(hook.value)
         action = self.do.get(hook.value)
-        return action(exchange) if callable(action) else action
+        result: HookResult = action(exchange) if callable(action) else action
+        return result
 
-    def on_connect(self, exchange: LiveExchange) -> bool | None:
-        return self._hook(Hook.CONNECT, exchange)  # type: ignore[return-value]
+    def on_connect(self, exchange: LiveExchange) -> HookResult:
+        return self._hook(Hook.CONNECT, exchange)
 
-    def on_before_handle(self, exchange: LiveExchange) -> bool | None:
-        return self._hook(Hook.BEFORE, exchange)  # type: ignore[return-value]
+    def on_before_handle(self, exchange: LiveExchange) -> HookResult:
+        return self._hook(Hook.BEFORE, exchange)
 
-    def on_between_handle(self, exchange: LiveExchange) -> bool | None:
-        return self._hook(Hook.BETWEEN, exchange)  # type: ignore[return-value]
+    def on_between_handle(self, exchange: LiveExchange) -> HookResult:
+        return self._hook(Hook.BETWEEN, exchange)
 
-    def on_after_handle(self, exchange: LiveExchange) -> bool | None:
-        return self._hook(Hook.AFTER, exchange)  # type: ignore[return-value]
+    def on_after_handle(self, exchange: LiveExchange) -> HookResult:
+        return self._hook(Hook.AFTER, exchange)
 
 
 class HookTests(SynchronousTestCase):
     """What hooks may do, and when they are asked."""
 
-    def proxy_doing(self, **do: object) -> tuple[MemoryProxy, Hooks]:
+    def proxy_doing(self, **do: Any) -> tuple[MemoryProxy, Hooks]:
         """A proxy whose only behavior does this at its hooks."""
         hooks = Hooks(seen=[], do={f"on_{name}": action for name, action in do.items()})
         return MemoryProxy(hooks), hooks

@@ -21,6 +21,8 @@ class Example(Declared, frozen=True, kw_only=True):
     how: Literal["fast", "slow"] = "fast"
     text: str = ""
     limit: float | None = None
+    share: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    size: Annotated[float, Meta(gt=0)] = 1.0
 
 
 class Timed(Declared, frozen=True, kw_only=True):
@@ -38,13 +40,17 @@ class OptionTests(SynchronousTestCase):
     def test_options(self) -> None:
         """Names with dashes, types, defaults, bounds, choices, help."""
         options = {option.name: option for option in options_of(Example)}
-        self.assertEqual(list(options), ["sleep-time", "count", "before", "how", "text", "limit"])
+        self.assertEqual(
+            list(options), ["sleep-time", "count", "before", "how", "text", "limit", "share", "size"]
+        )
         sleep = options["sleep-time"]
         self.assertEqual((sleep.kind, sleep.default, sleep.minimum, sleep.maximum), ("float", 1.0, 0, 10))
         self.assertEqual((sleep.help, sleep.allowed), ("seconds", "a number from 0 to 10"))
         self.assertEqual(options["count"].allowed, "a whole number of at least 1")
         self.assertEqual(options["how"].choices, ("fast", "slow"))
         self.assertEqual(options["limit"].kind, "float")
+        self.assertEqual(options["share"].allowed, "a number above 0 and up to 1")
+        self.assertEqual(options["size"].allowed, "a number above 0")
         self.assertEqual(summary(Example), "An example. With more words")
 
     def test_build(self) -> None:
@@ -116,7 +122,10 @@ class OptionTests(SynchronousTestCase):
         """An unknown name is never ignored; the near one is suggested, all are listed."""
         error = self.assertRaises(ConfigError, build, Example, {"sleeptime": 1})
         self.assertIn("there is no option 'sleeptime' (did you mean 'sleep-time'?)", str(error))
-        self.assertIn("the options of 'example' are: before, count, how, limit, sleep-time, text", str(error))
+        self.assertIn(
+            "the options of 'example' are: before, count, how, limit, share, size, sleep-time, text",
+            str(error),
+        )
 
     def test_unknown_thing(self) -> None:
         """Also where there is nothing to choose from."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -9,20 +12,22 @@ from txvaurien.behaviors.abort import Abort
 from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.dummy import Dummy
 from txvaurien.behaviors.error import Error
-from txvaurien.model import Direction
+from txvaurien.errors import NotLegal
+from txvaurien.model import Connect, Direction, Exchange, Refusal, Then
 from txvaurien.net.pipe import DRAIN_TIME
 from txvaurien.plan import Plan
+from txvaurien.protocols.opaque import OpaqueSession
 from txvaurien.protocols.tcp import Tcp, TcpFactory, TcpProtocol
 from txvaurien.rules import Rule
 from txvaurien.test.memory import MemoryProxy, MemoryTransport
-from txvaurien.testing import SessionLaws
+from txvaurien.testing import Conversation, SessionLaws
 
 
 class TcpLaws(SessionLaws, SynchronousTestCase):
     """What every session keeps."""
 
     protocol = Tcp()
-    conversations = {  # noqa: RUF012
+    conversations: ClassVar[Mapping[str, Conversation]] = {
         "client speaks first": [(Direction.TO_BACKEND, b"hello"), (Direction.TO_CLIENT, b"hi")],
         "server speaks first": [
             (Direction.TO_CLIENT, b"220 welcome"),
@@ -144,6 +149,87 @@ class TurnTests(SynchronousTestCase):
             self.assertEqual((client.received, client.ended, backend.ended), (b"", "fin", "fin"))
             proxy.pass_time(DRAIN_TIME)
             self.assertEqual((proxy.links, proxy.reactor.getDelayedCalls()), ({}, []))
+
+
+class SaidTests(SynchronousTestCase):
+    """What of a turn is told to the link."""
+
+    def setUp(self) -> None:
+        self.session = OpaqueSession()
+
+    def said(self, direction: Direction, data: bytes) -> Exchange:
+        """The exchange of the one frame that this makes."""
+        (frame,) = self.session.receive(direction, data)
+        assert frame.exchange is not None
+        return frame.exchange
+
+    def goes_on(self) -> tuple[bool, bool]:
+        """Whether what comes next belongs to what came last: from the client, from the backend."""
+        return self.session.goes_on(Direction.TO_BACKEND), self.session.goes_on(Direction.TO_CLIENT)
+
+    def ends(self, direction: Direction) -> list[Exchange | None]:
+        """Whose message a FIN in this direction ends."""
+        frames = list(self.session.finish(direction))
+        self.assertTrue(all(frame.last and not frame.first and not frame.raw for frame in frames))
+        return [frame.exchange for frame in frames]
+
+    def test_nothing_yet(self) -> None:
+        """At first nothing goes on, and a FIN ends nothing."""
+        self.assertEqual(self.goes_on(), (False, False))
+        self.assertEqual([self.ends(direction) for direction in Direction], [[], []])
+
+    def test_turns(self) -> None:
+        """Whoever speaks goes on with the turn; the other side begins something new."""
+        turn = self.said(Direction.TO_BACKEND, b"a")
+        self.assertEqual(self.goes_on(), (True, False))
+        self.assertEqual((self.ends(Direction.TO_CLIENT), self.ends(Direction.TO_BACKEND)), ([], [turn]))
+        self.assertIs(self.said(Direction.TO_CLIENT, b"b"), turn)
+        self.assertEqual(self.goes_on(), (False, True))
+        self.assertEqual((self.ends(Direction.TO_CLIENT), self.ends(Direction.TO_BACKEND)), ([turn], []))
+
+    def test_greeting(self) -> None:
+        """What the backend says first nobody asked for, and only its own FIN ends it."""
+        greeting = self.said(Direction.TO_CLIENT, b"hello")
+        self.assertEqual((greeting.unasked, greeting.message.verb), (True, "GREET"))
+        self.assertTrue(greeting.prompt and greeting.open_ended)
+        self.assertEqual(self.goes_on(), (False, True))
+        self.assertEqual((self.ends(Direction.TO_CLIENT), self.ends(Direction.TO_BACKEND)), ([greeting], []))
+        self.assertIsNot(self.said(Direction.TO_BACKEND, b"a"), greeting)
+
+    def test_one_head(self) -> None:
+        """The first chunk of an answer is the head of the reply, and stays it."""
+        turn = self.said(Direction.TO_BACKEND, b"a")
+        self.assertIsNone(turn.response)
+        self.said(Direction.TO_CLIENT, b"b")
+        head = turn.response
+        assert head is not None
+        self.said(Direction.TO_CLIENT, b"c")
+        self.assertIs(turn.response, head)
+
+
+class RefusalTests(SynchronousTestCase):
+    """What tcp can say: that the connection ends."""
+
+    def test_kinds(self) -> None:
+        """Both kinds end the link; of any other, and to a client that only comes, nothing can be said."""
+        for kind, then in (("reset", Then.RESET), ("closed", Then.CLOSE)):
+            session = Tcp().session()
+            (frame,) = session.receive(Direction.TO_BACKEND, b"a")
+            assert frame.exchange is not None
+            self.assertEqual(session.refuse(frame.exchange, kind), Refusal(b"", then=then))
+            self.assertRaises(NotLegal, session.refuse, frame.exchange, "timeout")
+            self.assertRaises(NotLegal, session.refuse, Exchange(Connect()), kind)
+
+    def test_the_turn_is_over(self) -> None:
+        """What the client says after a turn that was refused unsent begins a new one; a sent one goes on."""
+        for sent, again in ((False, True), (True, False)):
+            session = Tcp().session()
+            (said,) = session.receive(Direction.TO_BACKEND, b"a")
+            assert said.exchange is not None
+            said.exchange.sent = sent
+            session.refuse(said.exchange, "reset")
+            (more,) = session.receive(Direction.TO_BACKEND, b"b")
+            self.assertEqual((more.first, more.exchange is not said.exchange), (again, again))
 
 
 class FactoryTests(SynchronousTestCase):

@@ -28,7 +28,11 @@ ITEMS = (b"STAT ", b"ITEM ", b"PREFIX ", b"key=", b"mg ")
 #: The longest length that a server can mean.
 _DIGITS = 10
 
-_NUMBER = re.compile(rb"[\t-\r]*[+-]?\d+(?![^\t-\r\0])")
+#: With more digits a number is out of range for strtol(), whatever it is; leading zeros apart, which nobody
+#: writes.
+_NUMBER_SIZE = 40
+
+_NUMBER = re.compile(rb"[\t-\r]*[+-]?\d{1,%d}(?![^\t-\r\0])" % _NUMBER_SIZE)
 
 
 class Answer(enum.Enum):
@@ -291,7 +295,7 @@ def _length(command: Command, words: Sequence[bytes]) -> int:
 
 
 def _number(word: bytes) -> int | None:
-    if word.isdigit():
+    if word.isdigit() and len(word) <= _NUMBER_SIZE:
         return int(word)
     found = _NUMBER.match(word)
     return int(found[0]) if found else None

@@ -118,7 +118,8 @@ class KeySpec:
         if not 0 < first < len(args):
             return []
         if self.counted:
-            number = int(args[first]) if args[first].isdigit() else 0
+            # What has more digits is no number for the server either, and Python would not read it.
+            number = int(args[first]) if args[first].isdigit() and len(args[first]) < 20 else 0
             end = first + 1 + number * self.step
             # More than there are arguments is an error, and names no keys.
             return list(args[first + 1 : end : self.step]) if end <= count else []

@@ -185,7 +185,8 @@ class Matcher:
         return self._frame(raw, head.exchange, last, begins=begins, closes=not head.left)
 
     def _confirmed(self, word: bytes, words: list[bytes]) -> None:
-        total = int(words[2]) if len(words) > 2 and words[2].isdigit() else None
+        # A server's count has twenty digits at most.
+        total = int(words[2]) if len(words) > 2 and words[2].isdigit() and len(words[2]) < 20 else None
         self.subscriptions.confirm(word, total)
         self.review()
 
