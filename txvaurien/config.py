@@ -9,7 +9,7 @@ it is set live and its options are not said again.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -21,13 +21,13 @@ from txvaurien.net.allowed import Pattern, parse_patterns
 from txvaurien.options import build
 from txvaurien.plan import Plan
 from txvaurien.planning.faults import FaultReader
-from txvaurien.planning.startplan import FaultSection, check_defaults, start_plan
 from txvaurien.plugins import Registry
 from txvaurien.process.definition import Definition
 from txvaurien.process.ends import Ends, ends_of
 from txvaurien.protocols.base import WireProtocol
 from txvaurien.settings.commandline import CommandLine, Source, read
 from txvaurien.settings.described import Described, check_together
+from txvaurien.settings.endchecks import check_ends, idle_options
 from txvaurien.settings.flags import JOINED, Common, Given
 from txvaurien.settings.proxysections import (
     SectionReader,
@@ -37,6 +37,7 @@ from txvaurien.settings.proxysections import (
     scenario_of,
     shared_out,
 )
+from txvaurien.settings.startplan import FaultSection, check_defaults, start_plan
 from txvaurien.settings.tokens import check_given
 
 # What reads a file, and what only the control server needs, is imported where it is used: a proxy is
@@ -78,6 +79,8 @@ class Settings:
     has_main: bool = True
     others: tuple[Described, ...] = ()
     source: Source | None = None
+    #: There is a file, and it says nothing at all.
+    empty: bool = False
     #: Files with the authority of ``--tls auto``: to be read, and to be written.
     tls_ca: str | None = None
     tls_ca_out: str | None = None
@@ -247,9 +250,19 @@ def _assemble(
         has_main=has_main,
         others=others,
         source=line.source,
+        empty=line.empty,
     )
     _check(settings, reader)
-    return settings
+    return replace(settings, warnings=(*settings.warnings, *_idle(settings)))
+
+
+def _idle(settings: Settings) -> Iterator[str]:
+    """What was given and does nothing, in words for the log."""
+    source = settings.source
+    if source is not None and settings.empty:
+        yield f"{source.path} says nothing"
+    definitions = [each.definition for each in settings.described]
+    yield from idle_options(definitions, settings.places, settings.control)
 
 
 def _access(
@@ -292,6 +305,7 @@ def _check(settings: Settings, main: FaultReader) -> None:
     readers = [replace(main, protocol=each.definition.protocol) for each in settings.described]
     check_defaults(readers or [main], settings.places)
     check_together(settings.described)
+    check_ends([each.definition for each in settings.described])
     if settings.common.statsd is not None:
         from txvaurien.metrics.statsd import parse_address
 

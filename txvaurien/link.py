@@ -23,7 +23,7 @@ from txvaurien.links.proxyside import ProxySide
 from txvaurien.links.traffic import Traffic
 from txvaurien.links.turns import Turns
 from txvaurien.model import Connect, Direction, Exchange, Hook, Side, Then
-from txvaurien.net.peers import ip_of
+from txvaurien.net.peers import HostPort, ip_of
 from txvaurien.net.pipe import DRAIN_TIME, Pipe
 from txvaurien.protocols.base import Session
 from txvaurien.rules import Activation, Address, label_of
@@ -75,7 +75,7 @@ class Link:
         self.number = number
         self.client_address = client_address
         #: The address and the port that the client has connected to, where somebody is told of it.
-        self.server: tuple[str, int] | None = None
+        self.server: HostPort | None = None
         #: False until somebody asks for it.
         self._client_ip: Address | Literal[False] | None = False
         self.session: Session = self.protocol.session()

@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IAddress, IReactorTime, IStreamClientEnd
 from twisted.internet.protocol import Factory
 
 from txvaurien.actions import Actions
-from txvaurien.journals.reports import Reports, Stats, describe_link
+from txvaurien.journals.reports import Reports, Stats, describe_links
 from txvaurien.link import Link
 from txvaurien.links.clientend import ClientEnd
 from txvaurien.links.dialling import Dialler
@@ -219,9 +219,8 @@ class Proxy(PlanFollower):
         return backend.endpoint(reactor, self.timeout)
 
     async def describe_links(self, number: int | None = None) -> list[dict[str, Any]]:
-        """The links, the oldest first, or only this one if it is there; see `describe_link`."""
-        chosen = self.links.values() if number is None else filter(None, [self.links.get(number)])
-        return [describe_link(each) for each in chosen]
+        """The links, the oldest first, or only this one if it is there; see `describe_links`."""
+        return describe_links(self.links, number)
 
     def kill(self, how: Then = Then.RESET, link: int | None = None) -> int:
         """End one link, or all, at once, whatever hooks and toxics hold.

@@ -11,10 +11,10 @@ from bench.soak.accounts import Accounts
 from bench.soak.gauge import WARM_UP, Sample, Spread, trend, unsteady, warm
 from bench.soak.judge import Deviation
 from bench.soak.run import Outcome, Times
+from bench.soak.telling import shown, told
 
 #: How many deviations are printed in full; the JSON file has all.
 _SHOWN = 15
-_LINES = 25
 
 
 class Report:
@@ -144,10 +144,7 @@ class Report:
     def _deviations(self) -> list[str]:
         rows = []
         for each in self.deviations[:_SHOWN]:
-            rows.append(f"DEVIATION {each.proxy} link {each.link}: {each.what} [{each.effects}]")
-            if each.record is not None:
-                rows.append(f"    client: {_shown(each)}")
-            rows += [f"    journal: {dict(line)}" for line in each.lines[-_LINES:]]
+            rows += told(each)
         rows.append(
             f"seed {self.seed}: {len(self.deviations)} deviations"
             if self.deviations
@@ -156,23 +153,13 @@ class Report:
         return rows
 
 
-def _shown(deviation: Deviation) -> str:
-    record = deviation.record
-    assert record is not None
-    shown = {name: value for name, value in vars(record).items() if name not in ("streams", "proxy")}
-    streams = [
-        (stream.upstream, stream.sent.length, stream.received, stream.ending) for stream in record.streams
-    ]
-    return f"{shown} {streams or ''}"
-
-
 def _plain(deviation: Deviation) -> dict[str, Any]:
     return {
         "proxy": deviation.proxy,
         "link": deviation.link,
         "what": deviation.what,
         "effects": deviation.effects,
-        "client": None if deviation.record is None else _shown(deviation),
+        "client": None if deviation.record is None else shown(deviation),
         "journal": [dict(line) for line in deviation.lines],
     }
 

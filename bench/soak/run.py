@@ -18,6 +18,7 @@ from bench.soak.faults import Deck, Offer
 from bench.soak.gauge import Sample, descriptors_of, look
 from bench.soak.proxied import Vaurien
 from bench.soak.services import Services
+from bench.soak.telling import told
 
 #: How long the last clients may take without faults, and links and descriptors to be gone, in seconds.
 _LAST_CLIENTS = 90.0
@@ -88,6 +89,8 @@ class Run:
         self._say = say
         self._control = Control(proxy.port)
         self._phase = "start"
+        #: The deviations that have been told of.
+        self._told: set[int] = set()
         self._begun = time.monotonic()
 
     async def run(self, times: Times, seed: int) -> None:
@@ -154,8 +157,13 @@ class Run:
 
     def _enter(self, phase: str, number: int) -> None:
         self._phase = phase
-        found = len(self._accounts.deviations)
-        self._say(f"{self._elapsed():7.0f} s  round {number}: {phase}; deviations until now: {found}")
+        found = self._accounts.deviations
+        self._say(f"{self._elapsed():7.0f} s  round {number}: {phase}; deviations until now: {len(found)}")
+        # At once: an hour is long, and what is wrong now can be looked at while it runs.
+        for each in found:
+            if id(each) not in self._told:
+                self._told.add(id(each))
+                self._say("\n".join(told(each)))
         if not self._proxy.running():
             raise RuntimeError(f"the proxy has ended: {self._proxy.said()}")
 

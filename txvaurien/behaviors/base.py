@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from zope.interface import implementer
 
@@ -26,6 +26,9 @@ class Behavior(Declared, frozen=True, kw_only=True):
     An option called ``warmup`` is how many exchanges the rule lets pass first,
     one called ``agitate`` how many times it fires at most: the plan counts them.
     """
+
+    #: Whether it can do something only where TLS is spoken with clients.
+    needs_tls: ClassVar[bool] = False
 
     def acts(self, protocol: WireProtocol) -> frozenset[Hook]:
         """The hooks that the class overrides."""

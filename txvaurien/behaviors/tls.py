@@ -20,6 +20,7 @@ class Tls(Behavior, frozen=True, kw_only=True):
     """
 
     name: ClassVar[str] = "tls"
+    needs_tls: ClassVar[bool] = True
 
     kind: Annotated[
         Literal[

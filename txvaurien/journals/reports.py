@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +115,16 @@ class Reports:
                 known=", ".join(protocol.verbs),
             )
 
+    def warn_of_tls(self, activation: Activation) -> None:
+        """A rule may be for TLS with clients, where none is spoken."""
+        secure = self._proxy.secure
+        if activation.rule.behavior.needs_tls and not (secure is not None and secure.with_clients):
+            self._proxy.log.warn(
+                "{name}: {rule} does nothing: no TLS is spoken with clients here; use --tls auto",
+                name=self._proxy.name,
+                rule=activation.key,
+            )
+
     def toxic_taken(self, link: Link, placed: PlacedToxic) -> None:
         """A toxic has taken one direction of a link."""
         if self.observers:
@@ -129,7 +139,8 @@ class Reports:
         elif event == "opaque" and link is not None:
             self.stats.opaque += 1
             self._proxy.log.warn(
-                "{name}: link {link} from {client} is passed through unread from here on: {why}",
+                "{name}: link {link} from {client} {done}: {why}",
+                done="is ended" if self._proxy.close_on_desync else "is passed through unread from here on",
                 name=self._proxy.name,
                 link=link.number,
                 client=link.client_address,
@@ -195,6 +206,12 @@ def counted_by(link: Link) -> dict[str, int]:
         counted[f"bytes_{lane.direction.value}"] = lane.bytes
         counted[f"sent_{lane.direction.value}"] = lane.sent if pipe is None else pipe.sent
     return counted
+
+
+def describe_links(links: Mapping[int, Link], number: int | None = None) -> list[dict[str, Any]]:
+    """These links, the oldest first, or only the one of this number if it is there; see `describe_link`."""
+    chosen = links.values() if number is None else filter(None, [links.get(number)])
+    return [describe_link(each) for each in chosen]
 
 
 def describe_link(link: Link) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from txvaurien.links.lane import End, Lane
-from txvaurien.links.stream import Chain, Place, Sink
+from txvaurien.links.stream import Chain, Sink, Slot
 from txvaurien.model import Direction, Ending
 from txvaurien.net.pipe import Pipe
 from txvaurien.plan import STREAMS, PlacedToxic
@@ -124,7 +124,7 @@ class Chains:
 
     # What chains ask for. See `ChainOwner`.
 
-    def make_stage(self, placed: PlacedToxic, out: Place) -> Stage:
+    def make_stage(self, placed: PlacedToxic, out: Slot) -> Stage:
         """A stage for this toxic."""
         link = self._link
         return placed.toxic.stage(out, link.clock, link.proxy.active.randomness(link.number, placed))

@@ -49,10 +49,10 @@ class Changes:
         found = self._link.proxy.recognise(lane.direction, rest) if len(rest) == lane.bytes else ""
         self.lose_track(lane, found or str(error) or "the stream is not of this protocol", rest)
 
-    def lose_track(self, lane: Lane, why: str, rest: bytes = b"") -> None:
+    def lose_track(self, lane: Lane, why: str, rest: bytes | None = None) -> None:
         """What comes from here on is not looked at.
 
-        :param rest: what has been taken back from the session.
+        :param rest: what the session held, if that has been asked for; some give it out only once.
         """
         self._link.opaque = why
         self._link.session = OpaqueSession()
@@ -68,9 +68,9 @@ class Changes:
             self.switch(other)
         self._link.traffic.wake(other)
 
-    def switch(self, lane: Lane, rest: bytes = b"") -> None:
+    def switch(self, lane: Lane, rest: bytes | None = None) -> None:
         """Give what the old session held, and all that comes, to the opaque one."""
-        rest = (rest + lane.session.rest(lane.direction))[lane.ahead :]
+        rest = (lane.session.rest(lane.direction) if rest is None else rest)[lane.ahead :]
         lane.ahead = 0
         lane.inside = len(rest)
         lane.session = self._link.session

@@ -8,11 +8,12 @@ from twisted.python.failure import Failure
 
 from txvaurien.links.dialling import CLOSED, LinkEnd
 from txvaurien.model import Side
-from txvaurien.net.peers import address_text, place_of
+from txvaurien.net.peers import address_text, host_port_of
 
 if TYPE_CHECKING:
     from txvaurien.net.arriving import HeaderWait
-    from txvaurien.net.proxyheader import Header, Place
+    from txvaurien.net.peers import HostPort
+    from txvaurien.net.proxyheader import Header
 
 
 class ClientEnd(LinkEnd):
@@ -41,12 +42,12 @@ class ClientEnd(LinkEnd):
         if rest:
             self.dataReceived(rest)
 
-    def _begin(self, client: str, server: Place | None) -> None:
+    def _begin(self, client: str, server: HostPort | None) -> None:
         transport: Any = self.transport
         self.link = self.proxy.new_link(client or address_text(transport.getPeer()), self._number)
         if server is None and self.proxy.ends.send_proxy != "off":
             host = transport.getHost()
-            server = place_of((getattr(host, "host", None), getattr(host, "port", None)))
+            server = host_port_of((getattr(host, "host", None), getattr(host, "port", None)))
         self.link.server = server
         self.link.begin(self.make_pipe())
 

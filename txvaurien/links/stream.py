@@ -46,7 +46,7 @@ class Sink(Protocol):
 class ChainOwner(Protocol):
     """The link of a chain."""
 
-    def make_stage(self, placed: PlacedToxic, out: Place) -> Stage:
+    def make_stage(self, placed: PlacedToxic, out: Slot) -> Stage:
         """A stage for this toxic."""
 
     def toxic_taken(self, placed: PlacedToxic) -> None:
@@ -93,13 +93,13 @@ class Tail:
 
 
 @implementer(IStageOut)
-class Place:
+class Slot:
     """One stage in the row, and what it knows of those behind it."""
 
     def __init__(self, chain: Chain, placed: PlacedToxic) -> None:
         self.chain = chain
         self.placed = placed
-        self.next: Place | Tail = chain.tail
+        self.next: Slot | Tail = chain.tail
         #: Nothing of what this stage does counts any more.
         self.gone = False
         self.stage = chain.owner.make_stage(placed, self)
@@ -146,7 +146,7 @@ class Chain:
         self.direction = direction
         self.pipe = pipe
         self.tail = Tail(pipe)
-        self._places: list[Place] = []
+        self._slots: list[Slot] = []
         self._taken = 0
         #: Nothing goes in any more.
         self._closed = False
@@ -170,7 +170,7 @@ class Chain:
     @property
     def empty(self) -> bool:
         """Whether no toxic is left."""
-        return not self._places
+        return not self._slots
 
     def data(self, data: bytes) -> None:
         """Send bytes, in order, through all stages."""
@@ -200,25 +200,25 @@ class Chain:
     def abandon(self) -> None:
         """Forget what is held: nobody needs it, or nobody is there to receive it."""
         self._closed = True
-        places, self._places = self._places, []
-        for place in places:
-            place.drop()
+        slots, self._slots = self._slots, []
+        for slot in slots:
+            slot.drop()
 
     def room(self) -> None:
         """The connection has room again."""
-        for place in reversed(self._places[:]):
-            if not place.gone and not place.full:
-                place.stage.room()
+        for slot in reversed(self._slots[:]):
+            if not slot.gone and not slot.full:
+                slot.stage.room()
         self._check()
 
     # What stages send.
 
-    def moved(self, place: Place) -> None:
+    def moved(self, slot: Slot) -> None:
         """A stage has passed something on: those before it may have waited for that."""
-        if self.awaited and place in self._places:
+        if self.awaited and slot in self._slots:
             self.awaited = False
             # One that only passes on is full when what comes after it is.
-            for earlier in reversed(self._places[: self._places.index(place)]):
+            for earlier in reversed(self._slots[: self._slots.index(slot)]):
                 if earlier.full:
                     break
                 earlier.stage.room()
@@ -226,30 +226,30 @@ class Chain:
             self._check()
 
     @property
-    def _first(self) -> Place | Tail:
-        return self._places[0] if self._places else self.tail
+    def _first(self) -> Slot | Tail:
+        return self._slots[0] if self._slots else self.tail
 
-    def pass_to(self, place: Place | Tail, data: bytes) -> None:
-        """Bytes for the stage at `place`, or for the connection."""
-        if isinstance(place, Tail):
-            place.data(data)
+    def pass_to(self, slot: Slot | Tail, data: bytes) -> None:
+        """Bytes for the stage at `slot`, or for the connection."""
+        if isinstance(slot, Tail):
+            slot.data(data)
             return
-        place.stage.data(data)
-        if not self.pushing and place.stage.full:
+        slot.stage.data(data)
+        if not self.pushing and slot.stage.full:
             self._check()
 
-    def end_at(self, place: Place | Tail, ending: Ending) -> None:
-        """The end, for the stage at `place` or for the connection."""
-        if isinstance(place, Tail):
-            place.end(ending)
+    def end_at(self, slot: Slot | Tail, ending: Ending) -> None:
+        """The end, for the stage at `slot` or for the connection."""
+        if isinstance(slot, Tail):
+            slot.end(ending)
         else:
-            place.stage.end(ending)
+            slot.stage.end(ending)
 
-    def cut_after(self, place: Place, ending: Ending) -> None:
+    def cut_after(self, slot: Slot, ending: Ending) -> None:
         """A stage ends the link: forget what has not passed it, and end behind it."""
         self._closed = True
-        number = self._places.index(place)
-        before, self._places = self._places[: number + 1], self._places[number + 1 :]
+        number = self._slots.index(slot)
+        before, self._slots = self._slots[: number + 1], self._slots[number + 1 :]
         for each in before:
             each.drop()
         self.end_at(self._first, ending)
@@ -261,51 +261,51 @@ class Chain:
         """Have these toxics from now on, and let go of what the others hold."""
         positions = {each.name: number for number, each in enumerate(wanted)}
         latest = -1
-        for place in self._places[:]:
-            position = positions.get(place.placed.name, -1)
+        for slot in self._slots[:]:
+            position = positions.get(slot.placed.name, -1)
             # What one holds that comes sooner than before would be overtaken: it goes, and comes anew.
-            if position <= latest or type(wanted[position].toxic) is not type(place.placed.toxic):
-                self._remove(place)
+            if position <= latest or type(wanted[position].toxic) is not type(slot.placed.toxic):
+                self._remove(slot)
             else:
                 latest = position
         # Letting go may have ended the link, and the stages with it.
-        standing = {place.placed.name: place for place in self._places}
-        new: list[Place] = []
+        standing = {slot.placed.name: slot for slot in self._slots}
+        new: list[Slot] = []
         if not self._closed:
-            places = [standing.get(each.name) or Place(self, each) for each in wanted]
-            new = [place for place in places if place.placed.name not in standing]
-            self._line_up(places)
+            slots = [standing.get(each.name) or Slot(self, each) for each in wanted]
+            new = [slot for slot in slots if slot.placed.name not in standing]
+            self._line_up(slots)
         for each in wanted:
             place_ = standing.get(each.name)
             if place_ is not None and place_.placed is not each and not place_.gone:
                 place_.placed = each
                 place_.stage.update(each.toxic)
         self._check()
-        for place in new:
+        for slot in new:
             # The last thing: whoever is told may have the chain follow others.
-            if not place.gone:
-                self.owner.toxic_taken(place.placed)
+            if not slot.gone:
+                self.owner.toxic_taken(slot.placed)
 
-    def _remove(self, place: Place) -> None:
-        if place in self._places:
+    def _remove(self, slot: Slot) -> None:
+        if slot in self._slots:
             try:
-                place.stage.release()
+                slot.stage.release()
             except Exception:
-                log.failure("toxic {name} failed while it was taken away", name=place.placed.name)
-        if place in self._places:
-            place.drop()
-            self._line_up([each for each in self._places if each is not place])
+                log.failure("toxic {name} failed while it was taken away", name=slot.placed.name)
+        if slot in self._slots:
+            slot.drop()
+            self._line_up([each for each in self._slots if each is not slot])
 
-    def _line_up(self, places: list[Place]) -> None:
-        self._places = places
-        behind: Place | Tail = self.tail
-        for place in reversed(places):
-            place.next = behind
-            behind = place
+    def _line_up(self, slots: list[Slot]) -> None:
+        self._slots = slots
+        behind: Slot | Tail = self.tail
+        for slot in reversed(slots):
+            slot.next = behind
+            behind = slot
 
     def _check(self) -> None:
         """See whether the stages hold too much, or no longer do."""
-        pushing = any(place.stage.full for place in self._places)
+        pushing = any(slot.stage.full for slot in self._slots)
         if pushing is self.pushing:
             return
         self.pushing = pushing

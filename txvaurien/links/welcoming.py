@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from txvaurien.link import Link
 from txvaurien.model import Side, Then
 from txvaurien.net.descriptors import exhausted
-from txvaurien.net.peers import place_of
+from txvaurien.net.peers import host_port_of
 from txvaurien.net.pipe import Pipe
 from txvaurien.net.polled import PolledPipe, make_polled
 
@@ -72,7 +72,7 @@ class Welcoming:
         proxy = self._proxy
         try:
             if proxy.ends.send_proxy != "off" and link.server is None:
-                link.server = place_of(client.getsockname())
+                link.server = host_port_of(client.getsockname())
             pipe = self._pipe(client, link)
         except Exception as error:
             client.close()

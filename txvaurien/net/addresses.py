@@ -280,9 +280,21 @@ def parse_listen(text: str, where: str = "") -> Listen:
     text = text.strip()
     plain = _host_and_port(text, _LISTEN, where)
     if plain is None:
+        _check_is_no_backend(text, where)
         return Listen(text)
     host, port = plain
     return Listen(text, LOOPBACK if host in {"", "localhost"} else host, port)
+
+
+def _check_is_no_backend(text: str, where: str) -> None:
+    """Twisted's ``tls:FOLDER:ENDPOINT`` has a folder of certificates where a backend has its host.
+
+    :raises ConfigError: there is no such folder.
+    """
+    described = Description.of(text)
+    if described.kind == "tls" and not os.path.isdir(next(iter(described.positional), "")):
+        what = f"{text!r} names no folder of certificates to listen with"
+        raise ConfigError(where, what, "write host:port, and --tls auto or --tls FILE beside it")
 
 
 def _host_and_port(text: str, use: _Use, where: str) -> tuple[str, int] | None:

@@ -18,7 +18,8 @@ from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFacto
 from twisted.python.failure import Failure
 
 from txvaurien.errors import ConfigError, ListenError
-from txvaurien.net.plug import INTERNET, Plug, WithoutFillers, can_plug, queue_of
+from txvaurien.net.plug import Plug, WithoutFillers, can_plug, queue_of
+from txvaurien.net.sockets import INTERNET
 
 #: More connections than any queue of the kernel holds: take all that there are.
 _ALL = 1 << 20

@@ -10,6 +10,7 @@ from twisted.internet.error import CannotListenError
 from twisted.python.failure import Failure
 
 from txvaurien.errors import ListenError
+from txvaurien.net.peers import host_port
 
 _FOR_PORTS = {
     errno.EADDRINUSE: "the port is in use; stop the other process or choose another with {port}",
@@ -50,7 +51,7 @@ def cannot_listen(where: str, failure: Failure, option: str, host_option: str | 
         # A Unix socket has its path for a port, which is what the user wrote.
         if isinstance(error.port, int) and error.port:
             host = error.interface or "0.0.0.0"
-            where = f"[{host}]:{error.port}" if ":" in host else f"{host}:{error.port}"
+            where = host_port(host, error.port)
         error = error.socketError
     why = _why(error, path).format(port=option, host=host_option or option)
     return ListenError(f"cannot listen on {where}: {why}")

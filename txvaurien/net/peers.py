@@ -6,6 +6,14 @@ import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
+#: A host and a port.
+HostPort = tuple[str, int]
+
+
+def host_port(host: str, port: int) -> str:
+    """``host:port``, an IPv6 address in brackets (RFC 3986, section 3.2.2)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
 
 def client_text(address: Any) -> str:
     """The address of a client, as `socket` has it, as ``host:port``; of a Unix socket its path."""
@@ -20,7 +28,7 @@ def client_text(address: Any) -> str:
     return f"[{host}]:{port}"
 
 
-def place_of(address: Any) -> tuple[str, int] | None:
+def host_port_of(address: Any) -> HostPort | None:
     """The host and the port of an address as `socket` has it; None for what has none."""
     if isinstance(address, tuple) and isinstance(address[0], str) and isinstance(address[1], int):
         return address[0], address[1]
@@ -29,11 +37,12 @@ def place_of(address: Any) -> tuple[str, int] | None:
 
 def address_text(address: Any) -> str:
     """An address as ``host:port``, or whatever else it is called."""
-    host, port = getattr(address, "host", None), getattr(address, "port", None)
+    host: Any = getattr(address, "host", None)
+    port: Any = getattr(address, "port", None)
     if host is None:
         name = getattr(address, "name", None)
         return name.decode(errors="replace") if isinstance(name, bytes) else ""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return host_port(host, port)
 
 
 def ip_of(address: str) -> IPv4Address | IPv6Address | None:

@@ -21,17 +21,14 @@ from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, I
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
+from txvaurien.net.sockets import INTERNET, reset_on_close
+
 #: How long our own connection may take, in seconds; and how often it is looked at.
 FILL_TIME = 0.5
 FILL_POLL = 0.005
 
 #: Where the two lengths are in struct tcp_info, behind eight octets and four words.
 _LENGTHS = struct.Struct("=24xII")
-
-_ABORTIVE = struct.pack("ii", 1, 0)
-
-#: The address families of TCP.
-INTERNET = frozenset({socket.AF_INET, socket.AF_INET6})
 
 
 def can_plug(family: int) -> bool:
@@ -86,7 +83,7 @@ class Plug:
         self._fillers.append(filler)
         filler.setblocking(False)
         # Reset, not closed, and so with nothing left of it.
-        filler.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORTIVE)
+        reset_on_close(filler)
         code = filler.connect_ex(_reachable(self._listening.getsockname()))
         if code not in {0, errno.EINPROGRESS}:
             raise OSError(code, os.strerror(code))

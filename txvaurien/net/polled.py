@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import struct
 from collections import deque
 from contextlib import suppress
 from typing import Any
@@ -11,10 +10,12 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.tcp import Connection
 
-from txvaurien.net.pipe import Pipe, SocketPipe, TransportPipe
+from txvaurien.net.pipe import Pipe
 from txvaurien.net.pipeowner import Intake, PipeOwner
 from txvaurien.net.poller import Poller
+from txvaurien.net.sockets import reset_on_close, send_at_once
 from txvaurien.net.splicing import KernelPipe, PipePool
+from txvaurien.net.transportpipe import SocketPipe, TransportPipe
 
 #: How much is read at once.
 READ_SIZE = 65536
@@ -23,12 +24,6 @@ READ_SIZE = 65536
 #: it; after twice as many splices that brought little it is read again.
 STREAK = 4
 LITTLE = 16384
-
-#: The address families of TCP.
-_INTERNET = frozenset({socket.AF_INET, socket.AF_INET6})
-
-#: Closing sends RST (SO_LINGER of socket(7): on, for no time).
-_ABORTIVE = struct.pack("ii", 1, 0)
 
 
 class PolledPipe(Pipe):
@@ -290,7 +285,7 @@ class PolledPipe(Pipe):
         self._stop_timer()
         self._forget()
         with suppress(OSError):
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORTIVE)
+            reset_on_close(self._socket)
         self._poller.afterwards(self._aborted)
 
     def _closed(self) -> None:
@@ -310,12 +305,6 @@ def make_polled(
 ) -> Pipe:
     """A `PolledPipe`, for whoever knows last whose it is."""
     return PolledPipe(sock, clock, owner, intake, lane, poller)
-
-
-def send_at_once(sock: socket.socket) -> None:
-    """Have the kernel wait for nothing when a little is sent; sockets that are not of TCP do not."""
-    if sock.family in _INTERNET:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def make_pipe(

@@ -28,8 +28,7 @@ from proxyprotocol.result import (
 from proxyprotocol.v1 import ProxyProtocolV1
 from proxyprotocol.v2 import ProxyProtocolV2
 
-#: A host (numeric) and a port.
-Place = tuple[str, int]
+from txvaurien.net.peers import HostPort, host_port
 
 _V1 = b"PROXY "
 _V2 = b"\r\n\r\n\x00\r\nQUIT\n"
@@ -55,7 +54,7 @@ class Header:
 
     size: int
     client: str = ""
-    server: Place | None = None
+    server: HostPort | None = None
 
 
 def read_header(data: bytes) -> Header | None:
@@ -89,15 +88,11 @@ def _read(protocol: ProxyProtocol, data: bytes) -> Header:
         return Header(len(data), result.source)
     if is_ipv4(result) or is_ipv6(result):
         (host, port), (there, at) = result.source, result.dest
-        return Header(len(data), _text(_plain(host), port), (str(_plain(there)), at))
+        return Header(len(data), host_port(str(_plain(host)), port), (str(_plain(there)), at))
     return Header(len(data))
 
 
-def _text(host: IPv4Address | IPv6Address, port: int) -> str:
-    return f"[{host}]:{port}" if host.version == 6 else f"{host}:{port}"
-
-
-def header_for(version: Literal["v1", "v2"], client: str, server: Place | None) -> bytes:
+def header_for(version: Literal["v1", "v2"], client: str, server: HostPort | None) -> bytes:
     """The header for a backend.
 
     :param client: ``host:port``; anything else is nobody that a header could name.
@@ -107,7 +102,7 @@ def header_for(version: Literal["v1", "v2"], client: str, server: Place | None) 
     return protocol.pack(_result(client, server))
 
 
-def _result(client: str, server: Place | None) -> ProxyResult:
+def _result(client: str, server: HostPort | None) -> ProxyResult:
     host, _, port = client.rpartition(":")
     try:
         source = _address(host.strip("[]"))

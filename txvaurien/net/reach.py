@@ -22,6 +22,7 @@ from txvaurien.net.addresses import Backend
 from txvaurien.net.allowed import Pattern, may_be_reached, may_be_set, parse_patterns, places
 from txvaurien.net.endpoints import numeric
 from txvaurien.net.itself import is_itself, reaches, reaches_path
+from txvaurien.net.peers import host_port
 
 if TYPE_CHECKING:
     from txvaurien.proxy import Proxy
@@ -224,7 +225,7 @@ class Way:
             self._known[key] = self._why_not(host, port)
         if self._known[key] is None and self._by_name and self._comes_back is not None:
             why = self._comes_back(lambda address: reaches(address, host, port))
-            return f"{_shown(host, port)} {why}" if why else None
+            return f"{host_port(host, port)} {why}" if why else None
         return self._known[key]
 
     def may_connect_to_path(self, path: str) -> str | None:
@@ -239,7 +240,7 @@ class Way:
         return f"{path} is not allowed by --allow-backend"
 
     def _why_not(self, host: str, port: int) -> str | None:
-        shown = _shown(host, port)
+        shown = host_port(host, port)
         if any(reaches(address, host, port) for address in self._closed):
             return f"{shown} is the control server of this process"
         if self._patterns is None or may_be_reached(self._patterns, self._backend, host, port):
@@ -287,10 +288,6 @@ class CheckedReactor:
     def _check(self, why_not: str | None) -> None:
         if why_not is not None:
             raise Refusal(why_not)
-
-
-def _shown(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _is_name(backend: Backend) -> bool:

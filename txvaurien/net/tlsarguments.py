@@ -48,22 +48,22 @@ class ArgumentError(ValueError):
 class TlsArguments:
     """What a ``tls:`` backend says of TLS. What it leaves out (None) is as the options of the proxy say.
 
-    :param host: where to connect to, and `port`.
     :param name: the name that the certificate is for, and that SNI asks for; an address has none.
     :param verify: whether the certificate is verified.
     :param ca: a file, or a directory, with the authorities that are trusted.
     :param cert: a file with a certificate of the proxy's own, to be shown to the backend; `key` its key.
     :param plain: the endpoint string that connects, without TLS; ``""`` if host and port say it all.
+    :param host: where to connect to, and `port`.
     """
 
-    host: str
-    port: int
     name: str
     verify: bool | None = None
     ca: str | None = None
     cert: str | None = None
     key: str | None = None
     plain: str = ""
+    host: str = ""
+    port: int = 0
 
     @property
     def files(self) -> bool:
@@ -81,6 +81,8 @@ def backend_arguments(described: Description) -> TlsArguments:
         given.setdefault(name, value)
     if len(described.positional) > len(("host", "port")):
         raise ArgumentError("it has too many parts")
+    if not (described.exact and all(given.values())):
+        raise ArgumentError("a part of it is empty; an IPv6 address stands in brackets, as in tls:[::1]:443")
     unknown = sorted(given.keys() - {*_TWISTED, *_OURS, *_TO_CONNECT})
     if unknown:
         raise ArgumentError(f"it has no argument {unknown[0]!r}")
@@ -96,14 +98,14 @@ def backend_arguments(described: Description) -> TlsArguments:
     if "key" in named and "cert" not in named:
         raise ArgumentError("it has a key, and no certificate (cert)")
     return TlsArguments(
-        named["host"],
-        int(named["port"]),
         named.get("name") or named["host"],
         _verify(described.kind, named),
         named.get("ca"),
         named.get("cert"),
         named.get("key"),
         _plain(named),
+        named["host"],
+        int(named["port"]),
     )
 
 

@@ -84,6 +84,7 @@ class PlanFollower:
         if activation.rule.lifetime is not None:
             activation.expiry = self.clock.callLater(activation.rule.lifetime, self._expire, activation)
         self.reports.warn_of_verbs(activation)
+        self.reports.warn_of_tls(activation)
         if not IStanding.providedBy(activation.rule.behavior):
             return
         for link in list(self.links.values()):

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from twisted.logger import Logger
 
 from txvaurien.plan import Plan
+from txvaurien.process.ends import AUTO
 from txvaurien.process.member import Member
+from txvaurien.proxy import Proxy
 
 _log = Logger(namespace="txvaurien")
 
@@ -18,7 +20,7 @@ def announce(member: Member) -> None:
     _log.info(
         "{name} on {where} for {backend}: protocol {protocol}, behavior {behavior}{more}, seed {seed}",
         name=proxy.name,
-        where=where_it_listens(member),
+        where=where_it_listens(member) + _tls(proxy),
         backend=proxy.backend.text,
         protocol=proxy.protocol.name,
         behavior=proxy.plan.mix_text,
@@ -32,6 +34,16 @@ def where_it_listens(member: Member) -> str:
     if member.service is None or not member.running:
         return f"{member.listen or 'no listener of its own'} (disabled)"
     return _where(member.service.listen, member.service.port)
+
+
+def _tls(proxy: Proxy) -> str:
+    """What clients have to know of TLS."""
+    if proxy.secure is None or not proxy.secure.with_clients:
+        return ""
+    begins = ", once the protocol begins it" if proxy.secure.later else ""
+    if proxy.ends.tls in (None, AUTO):
+        return f" (TLS{begins}; clients have to trust its authority, see --tls-ca-out)"
+    return f" (TLS{begins})"
 
 
 def _named(plan: Plan) -> Iterator[tuple[str, str]]:

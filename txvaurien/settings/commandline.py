@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from txvaurien.errors import ConfigError
 from txvaurien.options import unknown
-from txvaurien.planning.startplan import FaultSection, fault_sections, meant_section
 from txvaurien.plugins import Registry
 from txvaurien.settings.flags import COMMANDS, REPEATABLE, Flag, Given, flags_of, parse_arguments, prefix_of
 from txvaurien.settings.proxysections import ProxySection, proxy_sections
+from txvaurien.settings.startplan import FaultSection, fault_sections, meant_section
 
 # What reads files is imported where there is one: a proxy is started for a single test.
 if TYPE_CHECKING:

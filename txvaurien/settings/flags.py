@@ -34,6 +34,8 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "version": "show the version and exit",
     }
 )
+#: What may stand before all options, in the place of a proxy that is started.
+_WORDS = ("doctor", "replay")
 _BARE_COMMANDS = frozenset({"demo", "dry-run", "help", "version"})
 #: Each of them adds one more, where of all others the last one counts.
 REPEATABLE = frozenset({"rule", "toxic"})
@@ -282,7 +284,7 @@ class _Flags(Mapping[str, Flag]):
                 prefix + name, group, owner, retired=reason, bare=name not in _RETIRED_WITH_VALUE
             )
         for option in options_of(declared):
-            bare = not group and option.kind == "bool"
+            bare = not group and option.default is False
             self._flags[prefix + option.name] = Flag(prefix + option.name, group, owner, option, bare=bare)
 
 
@@ -326,7 +328,9 @@ def _split(token: str) -> tuple[str, str, str]:
     if token == "-h":
         return "help", "", ""
     if not token.startswith("--") or token == "--":
-        raise ConfigError("", f"unexpected argument {token!r}", "every option begins with --; try --help")
+        near = nearest(token, _WORDS)
+        what = f"unexpected argument {token!r}" + (f" (did you mean {near}?)" if near else "")
+        raise ConfigError("", what, "every option begins with --; try --help")
     return token[2:].partition("=")
 
 

@@ -32,6 +32,7 @@ from zope.interface import alsoProvides, implementer
 from txvaurien.errors import ConfigError
 from txvaurien.net.addresses import Backend, Listen, parse_backend, parse_listen
 from txvaurien.net.endpoints import LocalhostEndpoint, TimedEndpoint
+from txvaurien.net.tlsarguments import TlsArguments
 
 
 @implementer(IHostnameResolver)
@@ -88,8 +89,14 @@ class BackendTests(SynchronousTestCase):
 
     def test_endpoint_strings(self) -> None:
         """What begins with an endpoint type is an endpoint string."""
-        for text in ("unix:/run/x.sock", "tls:example.org:465", "tcp:h:80", "tcp:host=::1:port=80"):
+        for text in ("unix:/run/x.sock", "tcp:h:80", "tcp:host=::1:port=80"):
             self.assertEqual(parse_backend(text), Backend(text))
+
+    def test_tls(self) -> None:
+        """What an endpoint string says of TLS is read; it is the proxy that speaks it."""
+        said = TlsArguments("example.org", host="example.org", port=465)
+        self.assertEqual(parse_backend("tls:example.org:465"), Backend("tls:example.org:465", tls=said))
+        self.assertIsInstance(self.endpoint("tls:127.0.0.1:1"), TCP4ClientEndpoint)
 
     def test_kinds_of_endpoints(self) -> None:
         """Numbers are connected to directly, localhost without a name lookup, the rest within the limit."""

@@ -14,6 +14,7 @@ from txvaurien.plan import PlacedToxic, Plan
 from txvaurien.planning.faults import FaultReader
 from txvaurien.planning.mix import Share
 from txvaurien.process.definition import Definition
+from txvaurien.process.ends import Ends
 from txvaurien.process.limits import Limits
 from txvaurien.protocols.tcp import Tcp
 from txvaurien.rules import Rule
@@ -49,6 +50,7 @@ class DifferencesTests(SynchronousTestCase):
             "backend": ({"backend": parse_backend("h:2")}, False),
             "protocol": ({"protocol": Chatty()}, True),
             "limits": ({"limits": Limits(timeout=5)}, True),
+            "ends": ({"ends": Ends(tls="auto")}, True),
             "backlog": ({"backlog": 5}, True),
             "workers": ({"workers": 2}, True),
             "plan": ({"plan": Plan.only(Delay())}, False),

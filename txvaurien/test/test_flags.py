@@ -25,9 +25,10 @@ class FlagsTests(SynchronousTestCase):
         self.assertEqual({name for name, flag in self.flags.items() if not flag.retired}, expected)
 
     def test_bare(self) -> None:
-        """Common yes-or-no options take no value, those of behaviors do."""
+        """Common options that switch something on take no value; those that are on, and of behaviors, do."""
         bare = {name for name, flag in self.flags.items() if flag.bare and not flag.retired}
-        self.assertEqual(bare, {"http", "metrics", "no-proxy", "help", "version", "demo", "dry-run"})
+        switches = {"accept-proxy", "http", "metrics", "no-proxy"}
+        self.assertEqual(bare, {*switches, "help", "version", "demo", "dry-run"})
 
     def test_retired(self) -> None:
         """An option of Vaurien is retired where nobody declares it, and nowhere else."""

@@ -129,7 +129,7 @@ class RegistryTests(SynchronousTestCase):
         """An unknown name: an error that lists the names."""
         error = self.assertRaises(ConfigError, self.registry.behavior, "dely", where="--behavior")
         self.assertIn("--behavior: there is no behavior 'dely' (did you mean 'delay'?)", str(error))
-        self.assertIn("abort, blackout, delay, dummy, error, hang, transient", str(error))
+        self.assertIn("abort, blackout, delay, dummy, error, hang, tls, transient", str(error))
         error = self.assertRaises(ConfigError, self.registry.protocol, "gopher")
         self.assertIn("tcp", str(error))
 

@@ -12,6 +12,7 @@ from txvaurien.config import Settings, load
 from txvaurien.errors import ConfigError
 from txvaurien.options import options_of
 from txvaurien.process.definition import Definition
+from txvaurien.process.ends import Ends
 from txvaurien.process.limits import Limits
 from txvaurien.protocols.redis import Redis
 from txvaurien.service import BACKLOG
@@ -69,6 +70,14 @@ class SectionTests(ConfigCase):
             "pool-timeout": "0",
             "on-desync": "CLOSE",
             "max-active-faults": "8",
+            "tls": "server.pem",
+            "tls-key": "key.pem",
+            "backend-tls-verify": "no",
+            "backend-tls-ca": "ca.pem",
+            "backend-tls-cert": "cert.pem",
+            "backend-tls-key": "off",
+            "accept-proxy": "yes",
+            "send-proxy": "V2",
         }
         settings = self.load(
             ini=("[proxy:a]", *(f"{name} = {value}" for name, value in lines.items()), "greeting = hi")
@@ -88,6 +97,16 @@ class SectionTests(ConfigCase):
             max_active_faults=8,
         )
         self.assertEqual(definition.limits, limits)
+        ends = Ends(
+            tls="server.pem",
+            tls_key="key.pem",
+            backend_tls_verify=False,
+            backend_tls_ca="ca.pem",
+            backend_tls_cert="cert.pem",
+            accept_proxy=True,
+            send_proxy="v2",
+        )
+        self.assertEqual(definition.ends, ends)
         assert described.scenario is not None
         self.assertEqual(described.scenario.length, 2.0)
         known = {option.name for option in options_of(SectionFields)}

@@ -1,4 +1,4 @@
-"""Helpers for people who write protocols and toxics: drive one by hand, and the laws it must keep.
+"""Helpers for people who write protocols, behaviors and toxics: drive one by hand, and the laws it must keep.
 
 A test case inherits the laws by listing sample streams::
 
@@ -14,6 +14,7 @@ Nothing here imports the reactor, and every draw is seeded: a failure can be rep
 
 from __future__ import annotations
 
+from txvaurien.testing.behaviors import BehaviorLaws
 from txvaurien.testing.inmemory import JoinedProxy, WireEnd
 from txvaurien.testing.laws import SessionLaws
 from txvaurien.testing.recorder import (
@@ -34,6 +35,7 @@ from txvaurien.testing.toxics import Bench, Receiver, ToxicLaws
 __all__ = [
     "TO_BACKEND",
     "TO_CLIENT",
+    "BehaviorLaws",
     "Bench",
     "Conversation",
     "JoinedProxy",

@@ -33,7 +33,7 @@ _REASONS: Mapping[int, str] = {
 #: Those that another authority would mend.
 _WITHOUT_AUTHORITY = frozenset({18, 19, 20, 21})
 
-_UNVERIFIED = "do not verify: --backend-tls-verify false (or verify=no in tls:...)"
+_UNVERIFIED = "do not verify: --backend-tls-verify=false (or verify=no in tls:...)"
 _UNKNOWN = f"; name its authority with --backend-tls-ca FILE (or ca=FILE in tls:...), or {_UNVERIFIED}"
 _WRONG_NAME = f"; say which name it has with name=NAME in tls:..., or {_UNVERIFIED}"
 _SPOILT = f"; have a good one made, or {_UNVERIFIED}"

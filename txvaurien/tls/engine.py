@@ -119,11 +119,6 @@ class Engine:
             pass
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    @property
-    def protocol(self) -> str:
-        """The version that was agreed on: ``TLSv1.3``."""
-        return self._connection.get_protocol_version_name()
-
     def _explained(self, error: SSL.Error) -> TlsError:
         if self._reasons:
             return self._reasons[0]

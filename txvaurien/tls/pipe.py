@@ -11,7 +11,8 @@ from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from txvaurien.net.pipe import DRAIN_TIME, Intake, Pipe, PipeOwner
+from txvaurien.net.pipe import DRAIN_TIME, Pipe
+from txvaurien.net.pipeowner import Intake, PipeOwner
 from txvaurien.tls.engine import Engine, TlsError
 from txvaurien.tls.handshake import Agreed, Handshake, NotTls
 
@@ -79,19 +80,9 @@ class TlsPipe(Pipe):
             self._early = bytearray()
 
     @property
-    def secured(self) -> bool:
-        """Whether TLS has been agreed on."""
-        return self._engine is not None and self._engine.agreed
-
-    @property
     def heard(self) -> bool:
         """Whether the peer has said something in TLS."""
         return bool(self._engine and self._engine.heard)
-
-    @property
-    def protocol(self) -> str:
-        """The version of TLS that has been agreed on; ``""`` for none."""
-        return self._engine.protocol if self._engine is not None and self._engine.agreed else ""
 
     @property
     def _passes(self) -> bool:

@@ -13,7 +13,8 @@ from txvaurien.errors import NotLegal
 from txvaurien.links.lane import End
 from txvaurien.model import Direction, Side
 from txvaurien.net.addresses import Backend
-from txvaurien.net.pipe import Intake, Pipe, PipeOwner
+from txvaurien.net.pipe import Pipe
+from txvaurien.net.pipeowner import Intake, PipeOwner
 from txvaurien.process.ends import AUTO, Ends
 from txvaurien.tls.authority import Fixed, Issuer
 from txvaurien.tls.backend import BackendContext
@@ -52,6 +53,7 @@ class Secure:
 
     :param places: where a user has named the files, by the name of the flag.
     :raises ConfigError: a file will not do.
+    :ivar with_clients: clients speak TLS, from the first byte on or later.
     :ivar with_backend: the backend speaks TLS, from the first byte on or later.
     :ivar first: clients speak TLS from the first byte on.
     :ivar later: the protocol says where both sides begin to.
@@ -67,9 +69,10 @@ class Secure:
     ) -> None:
         self.later = protocol.begins_tls
         self.first = ends.tls is not None and not self.later
+        self.with_clients = self.first or self.later
         self._alpn = protocol.alpn
         self._clients: Contexts | None = None
-        if self.first or self.later:
+        if self.with_clients:
             self._clients = self._contexts(ends, backend, keeper, places)
         self._begin_with: dict[Spoil, SSL.Context] = {}
         self.with_backend = self.later or backend.tls is not None
