@@ -363,7 +363,13 @@ class Link:
     def pipe_finished(self, pipe: Pipe) -> None:
         """The peer of this pipe said FIN."""
         pipe.fin_received()
-        self.closing.ended(self._direction_from(pipe), End.RST if pipe.broken else End.FIN)
+        self._ended(pipe, self._direction_from(pipe), End.RST if pipe.broken else End.FIN)
+
+    def _ended(self, pipe: Pipe, direction: Direction, end: End) -> None:
+        """The peer of this pipe will say no more."""
+        if direction is Direction.TO_CLIENT and not (pipe.closing or self.to_client.bytes):
+            self.proxy.heard_nothing(self)
+        self.closing.ended(direction, end)
 
     def pipe_hung_up(self, pipe: Pipe) -> bool:
         """Its peer has reset the connection, and nothing is read: whether that is the end.
@@ -381,7 +387,7 @@ class Link:
             self.proxy.backend_lost(self)
         end = End.RST if reset or pipe.broken else End.FIN
         if not asked_for:
-            self.closing.ended(direction, end)
+            self._ended(pipe, direction, end)
         self.closing.lost(Side.CLIENT if direction is Direction.TO_BACKEND else Side.BACKEND, end)
 
     def _direction_from(self, pipe: Pipe) -> Direction:

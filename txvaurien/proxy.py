@@ -122,6 +122,7 @@ class Proxy(PlanFollower):
         self.toxic_taken = self.reports.toxic_taken
         self.warn_of_misfire = self.reports.warn_of_misfire
         self.recognise, self.advise = self.reports.recognise, self.reports.advise
+        self.heard_nothing = self.reports.heard_nothing
         self.welcoming = Welcoming(self)
         self.welcome, self.turn_away = self.welcoming.welcome, self.welcoming.turn_away
         #: Links are not connected to the backend, and their clients are not told.

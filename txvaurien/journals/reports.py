@@ -22,6 +22,10 @@ TLS_CLIENT = (
     "a client speaks TLS, and this listener does not, so the link is passed through unread: give --tls auto"
     " (or --tls FILE), and --backend tls:HOST:PORT if the backend speaks TLS too"
 )
+SILENT_BACKEND = (
+    "the backend has ended a connection without a word, and never had one yet; `vaurien doctor` with the same"
+    " options tells what it speaks (TLS? something else than --protocol says?)"
+)
 TLS_BACKEND = "the backend speaks TLS: write it as tls:HOST:PORT"
 
 #: Called with the name of an event, the number of the link (0 for none) and the fields.
@@ -157,6 +161,12 @@ class Reports:
             self.advise(TLS_BACKEND)
             return "the backend says that it speaks TLS"
         return ""
+
+    def heard_nothing(self, link: Link) -> None:
+        """The backend has ended a connection without a word: if it never had one, it is asked in vain."""
+        others = any(each.to_client.bytes for each in self._proxy.links.values())
+        if link.to_backend.bytes and not (others or self.stats.bytes_to_client):
+            self.advise(SILENT_BACKEND)
 
     def advise(self, text: str) -> None:
         """Say in the log what to do; once."""

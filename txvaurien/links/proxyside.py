@@ -49,6 +49,9 @@ class ProxySide(Protocol):
     def backend_lost(self, link: Link) -> None:
         """The connection to the backend is gone."""
 
+    def heard_nothing(self, link: Link) -> None:
+        """The backend has ended the connection without a word."""
+
     def link_ended(self, link: Link) -> None:
         """Both connections of the link are gone."""
 
