@@ -111,7 +111,8 @@ class AsyncClient(AsyncProxyCommands):
         """One more proxy: ``create("cache", "localhost:6379", protocol="redis")``; it listens on return.
 
         :param fields: ``protocol``, ``options`` (of the protocol), ``enabled``, ``toxics``, ``plan``,
-            ``seed``, and limits such as ``timeout``.
+            ``seed``, ``tls`` (``"auto"``), ``backend_tls_verify``, ``accept_proxy``, ``send_proxy``, and
+            limits such as ``timeout``.
         """
         made = await self._carry(proxycalls.create_proxy(name, backend, listen, fields))
         return AsyncProxyHandle(self, str(made["name"]), str(made["listen"]))
@@ -139,6 +140,10 @@ class AsyncClient(AsyncProxyCommands):
     async def metrics(self) -> str:
         """The metrics of all proxies, as a text for Prometheus."""
         return await self._carry(proxycalls.get_metrics())
+
+    async def ca(self) -> str:
+        """The certificate that clients of proxies with `tls="auto"` have to trust, in PEM."""
+        return await self._carry(vocabulary.get_ca())
 
     async def openapi(self) -> Fields:
         """The HTTP API as an OpenAPI 3.1 document."""

@@ -9,15 +9,18 @@ import atexit
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from os import PathLike
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from txvaurien.clients.vocabulary import Call, Fields, VaurienError, get_journal
+from txvaurien.clients.vocabulary import Call, Fields, get_journal
 from txvaurien.embedded.faults import ChaosFault
-from txvaurien.embedded.host import Edit, Gone, Host, Side, begin
+from txvaurien.embedded.host import Edit, Host, Side, begin
 from txvaurien.embedded.links import LinkInfo, wait_for_links
 from txvaurien.embedded.proxyurl import Target, parse_target
+from txvaurien.embedded.reached import Reached
 from txvaurien.embedded.setting import Setting, read_setting
 from txvaurien.embedded.standing import Standing, pause, resume, start_action, stop_action, unless_gone
+from txvaurien.embedded.trust import Trust, trust_in
 from txvaurien.embedded.witness import count_passed
 
 if TYPE_CHECKING:
@@ -41,12 +44,14 @@ def chaos_proxy(
     seed: int | None = None,
     name: str = "proxy",
     options: Mapping[str, object] | None = None,
+    tls: str | PathLike[str] | None = None,
     isolation: Isolation = "thread",
     **limits: object,
 ) -> ChaosProxy:
     """A proxy before a service, for one test; it runs from ``with``, ``async with`` or `start` on.
 
-    :param backend: ``host:port``, an endpoint string, or the URL or DSN that clients use.
+    :param backend: ``host:port``, an endpoint string, or the URL or DSN that clients use. With the URL of a
+        service that speaks TLS (``rediss://``, ``https://``) the proxy does so with it.
     :param protocol: what is spoken there, such as ``redis``.
     :param listen: where clients come; by default any free port of loopback.
     :param behavior: what is done to all exchanges: a name, a mix such as ``5:error,10:delay``, a behavior
@@ -56,8 +61,11 @@ def chaos_proxy(
     :param seed: what all draws depend on; one is drawn if none is given.
     :param name: what the proxy is called; draws depend on it.
     :param options: options of the protocol.
+    :param tls: how TLS is spoken with clients: ``auto`` for certificates that `ChaosProxy.ca_file` makes
+        them trust; or a PEM file with a certificate and its key. None for not at all.
     :param isolation: ``thread`` for a thread with a reactor of its own, ``process`` for a process.
-    :param limits: ``timeout``, ``idle_timeout``, ``pool_max_size`` and the like.
+    :param limits: ``timeout``, ``idle_timeout``, ``pool_max_size`` and the like; and how TLS and the PROXY
+        protocol are spoken besides: ``backend_tls_ca``, ``backend_tls_verify``, ``send_proxy`` and so on.
     :raises ConfigError: something that is set cannot be.
     """
     target = parse_target(backend, protocol=protocol)
@@ -67,12 +75,13 @@ def chaos_proxy(
         "upstream": target.address,
         "protocol": protocol,
         "options": dict(options or {}),
+        "tls": tls,
         **limits,
     }
-    return ChaosProxy(target, read_setting(said, target, behavior, rules, toxics, seed), isolation)
+    return ChaosProxy(target, read_setting(said, behavior, rules, toxics, seed), isolation)
 
 
-class ChaosProxy:
+class ChaosProxy(Reached):
     """A proxy that runs beside a test. Every method returns when what it does holds.
 
     What it refuses while it runs is a `VaurienError`, a ValueError.
@@ -83,6 +92,7 @@ class ChaosProxy:
         self._setting = setting
         self._isolation = isolation
         self._host: Host | None = None
+        self._trust: Trust | None = None
         #: Held while it starts or ends: several threads may want either.
         self._changing = threading.RLock()
         self._leaving: list[Callable[[], object]] = []
@@ -104,7 +114,13 @@ class ChaosProxy:
                 self.restore()
                 return self
             self._target = self._first
-            self._host = begin(self._setting, self._isolation)
+            host = begin(self._setting, self._isolation)
+            try:
+                self._trust = trust_in(host, self._setting)
+            except BaseException:
+                host.close()
+                raise
+            self._host = host
             atexit.register(self.close)
         return self
 
@@ -114,7 +130,7 @@ class ChaosProxy:
             return
         if not self._host.owner.is_here:
             # What a fork has copied is still its parent's; so is who held the lock.
-            self._host, self._changing = None, threading.RLock()
+            self._host, self._trust, self._changing = None, None, threading.RLock()
         with self._changing:
             if self._host is None:
                 return
@@ -123,7 +139,10 @@ class ChaosProxy:
                     tell()
             finally:
                 host, self._host = self._host, None
+                trust, self._trust = self._trust, None
                 atexit.unregister(self.close)
+                if trust is not None:
+                    trust.close()
                 host.close()
 
     def before_close(self, tell: Callable[[], object]) -> None:
@@ -159,64 +178,9 @@ class ChaosProxy:
         host.owner.check()
         return host
 
-    @property
-    def _there(self) -> Host:
-        # Read once: another thread may close it.
-        host = self._host
-        if host is None:
-            raise Gone("the proxy does not run; use it in a with block, or call start()")
-        return host
-
     def carry(self, call: Call[Answer]) -> Answer:
         """Ask it what a call of `txvaurien.clients.vocabulary` asks."""
         return self._running.carry(call)
-
-    # Where it is.
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        return self._setting.name
-
-    @property
-    def seed(self) -> int:
-        """What all draws depend on: with ``seed=`` the same faults come again."""
-        return self._setting.seed
-
-    @property
-    def host(self) -> str:
-        """The host that clients connect to."""
-        host = self._there.listen.rpartition(":")[0].strip("[]")
-        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-
-    @property
-    def port(self) -> int:
-        """The port that clients connect to; also while it refuses them."""
-        listen = self._there.listen
-        tail = listen.rpartition(":")[2]
-        if not tail.isdecimal():
-            raise VaurienError(f"{listen} is no TCP port")
-        return int(tail)
-
-    @property
-    def address(self) -> str:
-        """``127.0.0.1:40001``."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @property
-    def url(self) -> str:
-        """The URL or DSN of the backend, with host and port of the proxy.
-
-        For a backend that was given as ``host:port``, a URL of its protocol: ``redis://127.0.0.1:40001``.
-        """
-        return self._target.at(self.address)
-
-    def dsn(self, other: str) -> str:
-        """Another URL or DSN (another user, another database), with host and port of the proxy.
-
-        :raises ConfigError: it is neither.
-        """
-        return parse_target(other, "dsn", self._setting.protocol).at(self.address)
 
     # Faults.
 

@@ -60,7 +60,8 @@ class Client(ProxyCommands):
         """One more proxy: ``create("cache", "localhost:6379", protocol="redis")``; it listens on return.
 
         :param fields: ``protocol``, ``options`` (of the protocol), ``enabled``, ``toxics``, ``plan``,
-            ``seed``, and limits such as ``timeout``.
+            ``seed``, ``tls`` (``"auto"``), ``backend_tls_verify``, ``accept_proxy``, ``send_proxy``, and
+            limits such as ``timeout``.
         """
         made = self._carry(proxycalls.create_proxy(name, backend, listen, fields))
         return ProxyHandle(self, str(made["name"]), str(made["listen"]))
@@ -88,6 +89,10 @@ class Client(ProxyCommands):
     def metrics(self) -> str:
         """The metrics of all proxies, as a text for Prometheus."""
         return self._carry(proxycalls.get_metrics())
+
+    def ca(self) -> str:
+        """The certificate that clients of proxies with `tls="auto"` have to trust, in PEM."""
+        return self._carry(vocabulary.get_ca())
 
     def openapi(self) -> Fields:
         """The HTTP API as an OpenAPI 3.1 document."""

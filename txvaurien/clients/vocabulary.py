@@ -27,6 +27,7 @@ LINKS = "/links"
 SCENARIO = "/scenario"
 JOURNAL = "/journal"
 RESET = "/reset"
+CA = "/ca.pem"
 
 _TIMED_OUT = 408
 _NOT_FOUND = 404
@@ -288,6 +289,11 @@ def stop_scenario() -> Call[None]:
 def get_journal(since: int, filters: Mapping[str, object]) -> Call[list[Fields]]:
     """The records after number `since`."""
     return Call("GET", _path(JOURNAL, query={"since": since, **filters}), lambda said: list(said["records"]))
+
+
+def get_ca() -> Call[str]:
+    """The certificate that clients of proxies with ``tls = auto`` have to trust, in PEM."""
+    return Call("GET", CA, str, is_text=True)
 
 
 def is_gone(error: VaurienError) -> bool:

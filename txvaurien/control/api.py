@@ -8,6 +8,7 @@
 - ``GET /openapi.json``: see `txvaurien.control.openapi`.
 - ``POST /reset``: the panic stop; every fault is gone, and every proxy enabled, when it answers (204).
 - ``GET /metrics``: `txvaurien.control.metrics`.
+- ``GET /ca.pem``: the certificate that clients of proxies with ``tls = auto`` have to trust.
 - ``/journal``, ``/events``: `txvaurien.control.journal`, `txvaurien.control.events`.
 """
 
@@ -19,13 +20,18 @@ from klein.resource import KleinResource
 from twisted.web.iweb import IRequest
 
 from txvaurien.control import listings
+from txvaurien.control.answers import Refused
 from txvaurien.control.app import mounted, new_app, say
 from txvaurien.control.events import EventsApi
 from txvaurien.control.journal import JournalApi
 from txvaurien.control.metrics import MetricsApi
+from txvaurien.errors import ConfigError
 from txvaurien.journal import Journal
 from txvaurien.metrics.watcher import Metrics
 from txvaurien.process.proxies import Proxies
+
+#: The usual type of one certificate in PEM; what RFC 8555 (section 9.1) has registered is for chains.
+PEM_TYPE = b"application/x-pem-file"
 
 # What stands below a branch is imported by the first request that goes there: to compile its routes is
 # a large part of a start, and most who start a proxy for a test use few of them.
@@ -123,6 +129,24 @@ class ControlApi:
         from txvaurien.control.openapi import document
 
         return say(request, document(self._proxies.registry, secured=self._secured))
+
+    @app.route("/ca.pem", methods=["GET"])
+    def ca(self, request: IRequest) -> bytes:
+        """The certificate of the authority whose certificates proxies show with `--tls auto`.
+
+        It is the same for all proxies of the process, as long as that runs. Where none has needed an
+        authority yet, one is made: who is to trust it can do so first.
+        """
+        try:
+            pem = self._proxies.keeper.authority.pem
+        except ConfigError as error:
+            # Of --tls-ca, which nobody has looked at before; a request cannot mend it.
+            raise Refused.because(409, "server", "", str(error)) from error
+        request.setHeader(b"content-type", PEM_TYPE)
+        request.setHeader(b"cache-control", b"no-store")
+        request.setHeader(b"x-content-type-options", b"nosniff")
+        request.setHeader(b"content-length", b"%d" % len(pem))
+        return pem
 
     @app.route("/health", methods=["GET"])
     def health(self, request: IRequest) -> bytes:

@@ -14,6 +14,7 @@ from txvaurien.options import options_of, plain_values
 from txvaurien.planning.faults import describe_plan
 from txvaurien.process.definition import Definition
 from txvaurien.process.definitionreader import DefinitionReader
+from txvaurien.process.ends import AUTO, Ends
 from txvaurien.process.limits import Limits
 from txvaurien.process.member import Member
 from txvaurien.process.proxies import NoProxy, Proxies
@@ -22,6 +23,10 @@ from txvaurien.proxy import Proxy
 AddressT = TypeVar("AddressT", Listen, Backend)
 
 _LIMITS = frozenset(option.attribute for option in options_of(Limits))
+_ENDS = frozenset(option.attribute for option in options_of(Ends))
+
+#: What stands for the files of a certificate: that there are some is no secret, where they are may be.
+FILE = "file"
 
 _ANOTHER = "it stays as it is; DELETE the proxy and POST another"
 _PLAN = "it is not changed here; PUT it to /proxies/NAME/plan"
@@ -46,7 +51,18 @@ async def describe_proxy(member: Member, proxies: Proxies) -> dict[str, Any]:
         "plan": {**plan, "seed": proxy.seed},
         "links": await _count_links(proxy),
         "limits": _limits_of(member),
+        **describe_ends(proxy.ends),
         "main": _is_main(member, proxies),
+    }
+
+
+def describe_ends(ends: Ends) -> dict[str, Any]:
+    """How both ends are spoken to, without names of files: what can be set over HTTP, and `FILE`."""
+    return {
+        "tls": ends.tls if ends.tls in (None, AUTO) else FILE,
+        "backend_tls_verify": ends.backend_tls_verify,
+        "accept_proxy": ends.accept_proxy,
+        "send_proxy": ends.send_proxy,
     }
 
 
@@ -81,12 +97,12 @@ def fixed_problems(now: Mapping[str, Any], said: Mapping[str, Any]) -> list[Prob
 
     :param now: the proxy as it is given out.
     """
-    now = {**dict.fromkeys(_LIMITS), **now, **now["limits"], "seed": now["plan"]["seed"]}
-    stay = {**dict.fromkeys((*_LIMITS, "limits"), _ANOTHER), **_STAY}
+    now = {**dict.fromkeys(_LIMITS | _ENDS), **now, **now["limits"], "seed": now["plan"]["seed"]}
+    stay = {**dict.fromkeys((*sorted(_LIMITS | _ENDS), "limits"), _ANOTHER), **_STAY}
     return [
-        Problem("body", field, why)
-        for field, why in stay.items()
-        if field in said and not _says(now[field], said[field])
+        Problem("body", field, stay[name])
+        for field, name in ((field, field.replace("-", "_")) for field in said)
+        if name in stay and not _says(now[name], said[field])
     ]
 
 
@@ -113,9 +129,10 @@ def stays(member: Member, said: Mapping[str, Any], definition: Definition) -> bo
         "toxics": plan["toxics"] == new["toxics"],
         "seed": proxy.seed == definition.plan.seed,
         "limits": _limits_of(member) == plain_values(definition.limits),
+        "ends": describe_ends(proxy.ends) == describe_ends(definition.ends),
     }
-    if given & _LIMITS:
-        given.add("limits")
+    given = {name.replace("-", "_") for name in given}
+    given |= {whole for whole, parts in (("limits", _LIMITS), ("ends", _ENDS)) if given & parts}
     return all(same[field] for field in given & same.keys())
 
 

@@ -2,7 +2,7 @@
 
 A proxy is ``{"name": "redis", "listen": "127.0.0.1:26379", "upstream": "localhost:6379", "enabled": true,
 "toxics": [...]}`` with additions of ours: ``protocol``, ``options``, ``plan``, ``links`` (how many there
-are), ``limits`` and ``main``.
+are), ``limits``, how both ends are spoken to (``tls``, ``send_proxy`` ...) and ``main``.
 
 - ``GET /proxies``: all by name; ``POST /proxies``: one more, with its faults, or nothing at all.
 - ``GET``, ``PATCH`` (or POST), ``DELETE /proxies/{name}``.

@@ -217,6 +217,22 @@ def _add_common(parser: argparse.ArgumentParser, *, silent: bool = False) -> Non
     add("--json", False, action="store_true", help="show JSON, for scripts")
 
 
+def _add_ends(creating: argparse.ArgumentParser) -> None:
+    """How both ends are spoken to, as far as that can be set over HTTP."""
+    creating.add_argument("--tls", choices=["auto"], help="speak TLS with clients")
+    creating.add_argument(
+        "--backend-tls-verify",
+        choices=["true", "false"],
+        help="whether the certificate of a tls: backend is verified (default: true)",
+    )
+    creating.add_argument(
+        "--accept-proxy", action="store_true", help="clients begin with a PROXY protocol header"
+    )
+    creating.add_argument(
+        "--send-proxy", choices=["v1", "v2"], help="begin with such a header towards the backend"
+    )
+
+
 def _add_proxies(root: _Group) -> None:
     root.add("list", proxies.list_proxies, "show the proxies")
     _add_name(root.add("inspect", proxies.inspect, "show all about a proxy"), optional=True)
@@ -240,6 +256,7 @@ def _add_proxies(root: _Group) -> None:
         metavar="NAME=VALUE",
         help="an option of the protocol, or a limit: timeout=5; repeatable",
     )
+    _add_ends(creating)
     changing = root.add("update", proxies.update, "let a proxy listen or connect elsewhere; cuts its links")
     _add_name(changing)
     changing.add_argument("--listen", metavar="ADDRESS", help="where to listen")
@@ -252,6 +269,7 @@ def _add_proxies(root: _Group) -> None:
     populating.add_argument("file", metavar="FILE", help="a list of proxies as JSON; - is standard input")
     root.add("protocols", server.protocols, "show the protocols, their options and their errors")
     root.add("health", server.health, "show whether the control server is well")
+    root.add("ca", server.ca, "show the certificate that clients of proxies with --tls auto have to trust")
     plan = root.group("plan", "show and set a whole plan: mix, rules, toxics and seed")
     plan.add("show", proxies.plan_show, "show the plan as JSON")
     setting = plan.add("set", proxies.plan_set, "set a whole plan")

@@ -25,6 +25,14 @@ _LIMITS: Mapping[str, str] = {
     "max-active-faults": "int",
 }
 
+#: What is said of both ends of a proxy, and how it usually is.
+_ENDS: Mapping[str, object] = {
+    "tls": None,
+    "backend_tls_verify": True,
+    "accept_proxy": False,
+    "send_proxy": "off",
+}
+
 
 def list_proxies(asked: Asked) -> Shown:
     """A line for each, below their titles."""
@@ -77,6 +85,9 @@ def _lines(proxy: Fields) -> Iterator[str]:
     yield f"{proxy['name']}: {_state(proxy)}"
     yield f"listens on {proxy['listen']}, connects to {proxy['upstream']}"
     yield f"protocol {in_words(proxy['protocol'], proxy['options'])}"
+    ends = {name: proxy[name] for name, usual in _ENDS.items() if proxy[name] != usual}
+    if ends:
+        yield in_words("ends", ends)
     yield f"links {proxy['links']}, seed {plan['seed']}"
     yield f"behavior {_mix(plan['mix'])}"
     for rule in plan["rules"]:
@@ -98,11 +109,24 @@ def create(asked: Asked) -> Shown:
         fields["seed"] = chosen.seed
     if chosen.disabled:
         fields["enabled"] = False
+    fields.update(_ends(asked))
     with advice(CONFLICT, _TAKEN):
         made = asked.client.create(
             chosen.name, chosen.backend, chosen.listen, protocol=chosen.protocol, **fields
         )
     return Shown(f'Proxy "{made.name}" listens on {made.listen}', {"name": made.name, "listen": made.listen})
+
+
+def _ends(asked: Asked) -> Iterator[tuple[str, object]]:
+    """How both ends are to be spoken to, where that is said."""
+    chosen = asked.chosen
+    for name in ("tls", "send_proxy"):
+        if getattr(chosen, name) is not None:
+            yield name, getattr(chosen, name)
+    if chosen.backend_tls_verify is not None:
+        yield "backend_tls_verify", chosen.backend_tls_verify == "true"
+    if chosen.accept_proxy:
+        yield "accept_proxy", True
 
 
 def _fields(asked: Asked) -> dict[str, object]:

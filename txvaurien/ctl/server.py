@@ -38,6 +38,12 @@ def health(asked: Asked) -> Shown:
     return Shown(text, found)
 
 
+def ca(asked: Asked) -> Shown:
+    """The PEM text, to be put into a file."""
+    pem = asked.client.ca()
+    return Shown(pem.rstrip(), {"pem": pem})
+
+
 def protocols(asked: Asked) -> Shown:
     """Each with its options and the kinds of errors that it can say."""
     found = asked.client.list_protocols()

@@ -17,6 +17,8 @@ from txvaurien.embedded.outcome import begun, in_thread
 from txvaurien.embedded.standing import Standing
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from txvaurien.behaviors.base import Behavior
     from txvaurien.clients.blockingproxy import Toxic
     from txvaurien.embed import ChaosProxy
@@ -205,6 +207,20 @@ class AsyncChaosProxy:
     def dsn(self, other: str) -> str:
         """Another URL or DSN, with host and port of the proxy."""
         return self.blocking.dsn(other)
+
+    @property
+    def ca_pem(self) -> str:
+        """The certificate that clients have to trust with ``tls="auto"``."""
+        return self.blocking.ca_pem
+
+    @property
+    def ca_file(self) -> str:
+        """A file with `ca_pem`, which is there until the proxy is closed."""
+        return self.blocking.ca_file
+
+    def ssl_context(self) -> SSLContext:
+        """A context for clients that trusts `ca_pem`, and nobody else."""
+        return self.blocking.ssl_context()
 
     # Faults.
 

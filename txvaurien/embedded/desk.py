@@ -21,8 +21,7 @@ from txvaurien.errors import ConfigError, ListenError
 from txvaurien.journals.passed import passed_of
 from txvaurien.journals.reports import describe_link
 from txvaurien.model import Then
-from txvaurien.net.addresses import Backend, Listen, parse_backend
-from txvaurien.net.endpoints import Description
+from txvaurien.net.addresses import parse_backend
 from txvaurien.planning.faults import describe_action, describe_plan
 from txvaurien.planning.planreader import PlanReader
 from txvaurien.planning.rulefields import read_fields
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-_TLS = frozenset({"ssl", "tls"})
 _ENDS = {"rst": Then.RESET, "fin": Then.CLOSE}
 
 
@@ -71,6 +69,7 @@ class Desk:
             ("DELETE", vocabulary.SCENARIO, False): self._stop_scenario,
             ("GET", vocabulary.JOURNAL, False): self._get_journal,
             ("GET", PASSED, False): self._count_passed,
+            ("GET", vocabulary.CA, False): self._get_ca,
             **RuleDesk(self._proxy, member.reader).handlers,
             **ToxicDesk(self._proxy, member.reader).handlers,
         }
@@ -128,7 +127,6 @@ class Desk:
 
     async def _set_backend(self, asked: Asked) -> None:
         backend = parse_backend(asked.body["backend"], "backend")
-        refuse_tls(backend, "backend")
         await backend.look_up(self._proxy.reactor, "backend")
         self._proxy.set_backend(backend, cut=asked.body.get("cut", False))
 
@@ -140,6 +138,9 @@ class Desk:
 
     async def _reset(self, asked: Asked) -> None:
         await self.member.playing.panic()
+
+    async def _get_ca(self, asked: Asked) -> str:
+        return self._proxies.keeper.authority.pem.decode("ascii")
 
     # Actions and links.
 
@@ -217,14 +218,3 @@ class Desk:
         passed = passed_of(self._proxy)
         count = passed.count(asked.query.get("verb", ""), asked.query.get("target", ""))
         return {"count": count, "missed": passed.missed}
-
-
-def refuse_tls(place: Backend | Listen, where: str) -> None:
-    """Twisted's TLS takes the time from the reactor that is installed, and that is not ours.
-
-    :raises ConfigError: TLS would be spoken there by us.
-    """
-    if not place.host and Description.of(place.text).kind in _TLS:
-        raise ConfigError(
-            where, f"{place.text!r} needs a reactor that is installed", 'use isolation="process"'
-        )

@@ -2,7 +2,8 @@
 
 URLs are those of RFC 3986 with an authority (``redis://``, ``mysql+pymysql://``, ``jdbc:mysql://`` ...); a
 DSN is a connection string of libpq ("host=... port=...", section 34.1.1.1 of PostgreSQL's manual). All that
-stands in them apart from host and port is left as it is, character by character.
+stands in them apart from host and port is left as it is, character by character; but for the scheme where a
+service is spoken with over TLS (``rediss``) and the proxy is not, or the other way round.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from txvaurien.errors import ConfigError
@@ -49,13 +51,27 @@ _PORTS = {
     "wss": 443,
 }
 
-#: Encrypted from the first byte on.
-TLS_SCHEMES = frozenset({"amqps", "https", "imaps", "ldaps", "mqtts", "rediss", "smtps", "valkeys", "wss"})
+#: Schemes of what is encrypted from the first byte on, and of the same without TLS.
+_PLAIN = {
+    "amqps": "amqp",
+    "https": "http",
+    "imaps": "imap",
+    "ldaps": "ldap",
+    "mqtts": "mqtt",
+    "rediss": "redis",
+    "smtps": "smtp",
+    "valkeys": "valkey",
+    "wss": "ws",
+}
+_SECURE = {plain: secure for secure, plain in _PLAIN.items()}
 
 #: What begins the URL of a service of which only host and port are known, by its protocol.
 _SCHEMES = {"http": "http", "memcache": "memcached", "mysql": "mysql", "redis": "redis", "smtp": "smtp"}
 
-_URL = re.compile(r"(?P<before>(?:jdbc:)?(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)(?P<rest>.*)", re.DOTALL)
+_URL = re.compile(
+    r"(?P<jdbc>(?:jdbc:)?)(?P<scheme>[A-Za-z][A-Za-z0-9.-]*)(?P<driver>(?:\+[A-Za-z0-9+.-]*)?)://(?P<rest>.*)",
+    re.DOTALL,
+)
 _AUTHORITY = re.compile(r"[^/?#]*")
 _HOST_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:\[\],]*)(?::(?P<port>\d*))?")
 _PAIR = re.compile(r"\s*(?P<key>\w+)\s*=\s*(?P<value>'(?:\\.|[^'\\])*'|(?:\\.|[^\s'\\])*)(?=\s|$)", re.DOTALL)
@@ -67,21 +83,30 @@ _POSTGRES_PORT = 5432
 _HIGHEST_PORT = 65535
 
 
+class Talk(Enum):
+    """How clients speak with what stands in the place of a service."""
+
+    SAME = "as the service is spoken with"
+    TLS = "TLS from the first byte on"
+    PLAIN = "without TLS"
+
+
 @dataclass(frozen=True)
 class Target:
     """A service, as its clients address it.
 
-    :param address: ``host:port``, or an endpoint string of Twisted.
-    :param scheme: that of its URL in lower case, without a driver; empty for what is no URL.
+    :param address: ``host:port``, or an endpoint string of Twisted: ``tls:host:port`` for a URL of TLS.
     """
 
     address: str
-    scheme: str
-    _at: Callable[[str], str]
+    _at: Callable[[str, Talk], str]
 
-    def at(self, address: str) -> str:
-        """The same URL or DSN with this ``host:port``."""
-        return self._at(address)
+    def at(self, address: str, talk: Talk = Talk.SAME) -> str:
+        """The same URL or DSN with this ``host:port``.
+
+        :param talk: how clients speak there; its scheme says so, where there are two.
+        """
+        return self._at(address, talk)
 
 
 def parse_target(text: str, where: str = "backend", protocol: str = "tcp") -> Target:
@@ -97,11 +122,18 @@ def parse_target(text: str, where: str = "backend", protocol: str = "tcp") -> Ta
         return _of_url(url, text, where)
     if _PAIR.match(text) and not text.startswith(("unix:", "tls:", "tcp:", "ssl:")):
         return _of_dsn(text, where)
-    return Target(text, "", lambda address: f"{_SCHEMES.get(protocol, 'tcp')}://{address}")
+    scheme = _SCHEMES.get(protocol, "tcp")
+    return Target(text, lambda address, talk: f"{_scheme_for(scheme, talk)}://{address}")
+
+
+def _scheme_for(scheme: str, talk: Talk) -> str:
+    """The scheme for this way to speak; one that is the only one of its kind stays, as it is written."""
+    others = {Talk.SAME: {}, Talk.TLS: _SECURE, Talk.PLAIN: _PLAIN}[talk]
+    return others.get(scheme.lower(), scheme)
 
 
 def _of_url(url: re.Match[str], text: str, where: str) -> Target:
-    scheme, _, driver = url["scheme"].lower().partition("+")
+    scheme, driver = url["scheme"].lower(), url["driver"].lower().removeprefix("+")
     if driver == "srv":
         raise ConfigError(
             where, f"{hidden(text)!r} is looked up in DNS (SRV)", f"name one server: {scheme}://host:port"
@@ -116,8 +148,19 @@ def _of_url(url: re.Match[str], text: str, where: str) -> Target:
     if not place:
         place, tail = _from_query(tail, text, where)
     host, port = _host_and_port(place, _PORTS.get(scheme), text, where)
-    before = f"{url['before']}{user}{at}"
-    return Target(_joined(host, port), scheme, lambda address: f"{before}{address}{tail}")
+
+    def moved(address: str, talk: Talk) -> str:
+        before = f"{url['jdbc']}{_scheme_for(url['scheme'], talk)}{url['driver']}"
+        return f"{before}://{user}{at}{address}{tail}"
+
+    return Target(_endpoint(scheme, host, port), moved)
+
+
+def _endpoint(scheme: str, host: str, port: int) -> str:
+    if scheme not in _PLAIN:
+        return _joined(host, port)
+    escaped = host.replace(":", "\\:")
+    return f"tls:{escaped}:{port}"
 
 
 def _from_query(tail: str, text: str, where: str) -> tuple[str, str]:
@@ -172,11 +215,12 @@ def _of_dsn(text: str, where: str) -> Target:
         )
     kept = [whole for key, _, whole in pairs if key not in {"host", "hostaddr", "port"}]
 
-    def at(address: str) -> str:
+    def at(address: str, talk: Talk) -> str:
+        del talk
         new_host, _, new_port = address.rpartition(":")
         return " ".join([f"host={new_host.strip('[]')}", f"port={new_port}", *kept])
 
-    return Target(_joined(*_host_and_port(_bracketed(host, port), None, text, where)), "", at)
+    return Target(_joined(*_host_and_port(_bracketed(host, port), None, text, where)), at)
 
 
 def _bracketed(host: str, port: str) -> str:

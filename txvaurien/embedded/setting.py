@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from txvaurien.embedded.proxyurl import TLS_SCHEMES, Target
+from txvaurien.embedded.proxyurl import Talk
 from txvaurien.errors import ConfigError
+from txvaurien.net.addresses import parse_backend
 from txvaurien.planning.seeds import new_seed
 from txvaurien.plugins import Registry
 from txvaurien.process.definition import Definition
 from txvaurien.process.definitionreader import DefinitionReader
+from txvaurien.process.ends import AUTO, FILES
 
 Part = str | Mapping[str, object]
 
@@ -40,10 +43,28 @@ class Setting:
         """What is spoken there."""
         return self.definition.protocol.name
 
+    @property
+    def issues(self) -> bool:
+        """Whether clients are shown certificates of an authority of the proxy's own, at first or later."""
+        definition = self.definition
+        if definition.listen.tls is not None:
+            return False
+        return definition.ends.tls == AUTO or (definition.ends.tls is None and definition.protocol.begins_tls)
+
+    def talk(self, address: str) -> Talk:
+        """How clients speak with it.
+
+        :param address: where it connects to.
+        """
+        definition = self.definition
+        certified = definition.ends.tls is not None or definition.listen.tls is not None
+        if certified and not definition.protocol.begins_tls:
+            return Talk.TLS
+        return Talk.SAME if parse_backend(address).tls is None else Talk.PLAIN
+
 
 def read_setting(
     said: Mapping[str, object],
-    target: Target,
     behavior: Part,
     rules: Sequence[Part],
     toxics: Sequence[Part],
@@ -54,22 +75,26 @@ def read_setting(
     :param said: the fields of the proxy, without its faults.
     :raises ConfigError: something of it cannot be.
     """
-    if target.scheme in TLS_SCHEMES and said["protocol"] != "tcp":
-        raise ConfigError(
-            "protocol",
-            f"{target.scheme} is encrypted from its first byte on, and {said['protocol']!r} cannot be read",
-            'leave it at "tcp"; or let the proxy speak TLS: backend="tls:host:port", and clients without it',
-        )
     drawn = new_seed() if seed is None else seed
     mix, more = _mix(behavior)
     plan = {"mix": mix, "rules": [*_plain(rules), *more], "toxics": _plain(toxics), "seed": drawn}
-    fields = {**said, "plan": plan}
+    fields = {**_with_whole_paths(said), "plan": plan}
     registry = Registry.load()
     try:
-        definition = DefinitionReader(registry).read(fields)
+        definition = DefinitionReader(registry).read(fields, files=True)
     except ConfigError as error:
         raise error.at(_place(error.where)) from error
     return Setting(fields, definition, registry, drawn)
+
+
+def _with_whole_paths(said: Mapping[str, object]) -> dict[str, object]:
+    """The same, for a process that may be elsewhere."""
+    found = dict(said)
+    for name in FILES:
+        value = found.get(name)
+        if isinstance(value, (str, os.PathLike)) and value != AUTO:
+            found[name] = os.path.abspath(os.fspath(value))
+    return found
 
 
 def _plain(parts: Sequence[Part]) -> list[Part]:

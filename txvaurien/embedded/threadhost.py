@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from txvaurien.clients.blockingproxy import ProxyCommands
 from txvaurien.clients.vocabulary import VaurienError
-from txvaurien.embedded.desk import Desk, refuse_tls
+from txvaurien.embedded.desk import Desk
 from txvaurien.embedded.edits import Edited
 from txvaurien.embedded.thread import LIMIT, ReactorThread
 from txvaurien.errors import ConfigError
@@ -36,8 +36,6 @@ class ThreadHost(ProxyCommands):
     """
 
     def __init__(self, setting: Setting) -> None:
-        refuse_tls(setting.definition.listen, "listen")
-        refuse_tls(setting.definition.backend, "backend")
         setting.definition.backend.resolve("backend")
         self._thread = ReactorThread(setting.name)
         self.owner = self._thread.owner

@@ -123,7 +123,7 @@ class DefinitionReader:
             enabled=_boolean(given, "enabled", prefix, True),
             limits=_limits(given, prefix),
             ends=_ends(given, prefix, files),
-            places={"backend": f"{prefix}upstream", "proxy": f"{prefix}listen"},
+            places=_places(prefix),
         )
 
     def _protocol(self, given: Mapping[str, object], prefix: str) -> WireProtocol:
@@ -278,14 +278,26 @@ def _limits(given: Mapping[str, object], prefix: str) -> Limits:
 
 def _ends(given: Mapping[str, object], prefix: str, files: bool) -> Ends:
     said = {name: value for name, value in given.items() if _attribute(name) in _ENDS}
-    for name, value in said.items():
-        if _attribute(name) in FILES and not files and value not in (None, AUTO):
-            what = f"{value!r} names a file, which cannot be read for whoever asks over HTTP"
-            allowed = (
-                f"give {AUTO}, or set it where the process is started" if name == "tls" else "leave it out"
-            )
-            raise ConfigError(f"{prefix}{name}", what, allowed)
+    if not files:
+        _refuse_files(said, prefix)
     return build(Ends, said, where=prefix)
+
+
+def _refuse_files(said: Mapping[str, object], prefix: str) -> None:
+    """:raises ConfigError: one of these options of `Ends` names a file."""
+    for name, value in said.items():
+        may_be_auto = _attribute(name) == "tls"
+        if _attribute(name) not in FILES or value is None or (may_be_auto and value == AUTO):
+            continue
+        what = f"{value!r} names a file, which cannot be read for whoever asks over HTTP"
+        allowed = "set it where the process is started"
+        raise ConfigError(f"{prefix}{name}", what, f"give {AUTO}, or {allowed}" if may_be_auto else allowed)
+
+
+def _places(prefix: str) -> dict[str, str]:
+    """Where it was said what errors of the start are about, by the names of flags."""
+    ends = {name.replace("_", "-"): f"{prefix}{name}" for name in _ENDS}
+    return {**ends, "backend": f"{prefix}upstream", "proxy": f"{prefix}listen"}
 
 
 def _text(

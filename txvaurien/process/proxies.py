@@ -126,9 +126,9 @@ class Proxies(Service):
         """A proxy that somebody else has made, and listens for; others can be added.
 
         :param registry: what can be named; by default all that is installed.
-        :param options: what else this class takes.
+        :param options: what else this class takes; the authority is that of the proxy by default.
         """
-        proxies = cls(proxy.reactor, registry or Registry.load(), **options)
+        proxies = cls(proxy.reactor, registry or Registry.load(), **{"keeper": proxy.keeper, **options})
         proxies.adopt(proxy)
         return proxies
 

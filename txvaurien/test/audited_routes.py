@@ -29,7 +29,8 @@ KNOWN = ("/twisted/plugins/", "'/proc/stat'", "'/proc/self/")
 #: Fields that somewhere take a text, and some that must not.
 FIELDS = (
     *("action", "backend", "behavior", "callable", "extends", "include", "journal", "listen", "mix", "name"),
-    *("protocol", "rule", "scenario", "toxic", "type", "upstream"),
+    *("protocol", "rule", "scenario", "tls", "tls_key", "toxic", "type", "upstream"),
+    *("backend_tls_ca", "backend-tls-cert", "backend_tls_key"),
 )
 
 #: Names of files and of code. NUMBER is another one each time, so that nothing is known from before.

@@ -39,6 +39,11 @@ _TEXTS: Mapping[str, str] = MappingProxyType(
 _NAMES = 6
 
 
+#: Behaviors that act when a client connects, before there is a verb.
+_AT_CONNECT = ("tls",)
+_OF_REQUESTS = frozenset({"verb", "target", "status"})
+
+
 @hook
 def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
     """Mend a request before it is sent."""
@@ -59,6 +64,8 @@ def _named(body: Any) -> Any:
 
 
 def _mended(value: Any, field: str = "") -> Any:
+    if isinstance(value, dict) and value.get("behavior") in _AT_CONNECT:
+        value = {name: each for name, each in value.items() if name not in _OF_REQUESTS}
     if isinstance(value, dict):
         return {name: _mended(each, name) for name, each in value.items()}
     if isinstance(value, list):

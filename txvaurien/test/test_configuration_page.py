@@ -9,8 +9,10 @@ from txvaurien.config import Settings, load
 from txvaurien.options import options_of
 from txvaurien.plugins import Registry
 from txvaurien.process.definitionreader import FIELDS
+from txvaurien.process.ends import Ends
 from txvaurien.process.limits import Limits
 from txvaurien.settings.proxysections import INHERITED, SectionFields
+from txvaurien.test.registries import Flaky
 from txvaurien.test.test_fault_docs import DocsCase
 
 
@@ -21,11 +23,24 @@ class PageTests(DocsCase):
         self.text = self.page("configuration.md")
 
     def load(self, kind: str, *arguments: str) -> Settings:
-        """The settings of the file in the block of this kind."""
-        (block,) = self.blocks(self.text, kind)
+        """The settings of the file in the last block of this kind."""
+        block = self.blocks(self.text, kind)[-1]
         path = self.mktemp()
         Path(path).write_text(block, encoding="utf-8")
         return load([*arguments, "--config", path], Registry.load(), {})
+
+    def test_one_proxy(self) -> None:
+        """The INI file of one proxy is a good one, with the variable that it wants, and what it extends."""
+        block, _ = self.blocks(self.text, "ini")
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        (folder / "base.ini").write_text("[vaurien]\nseed = 7\n")
+        path = folder / "vaurien.ini"
+        path.write_text(block.replace("my.package.Flaky", f"{Flaky.__module__}.Flaky"))
+        settings = load(["--config", str(path)], Registry.load(), {"REDIS_HOST": "localhost"})
+        self.assertEqual([rule.name for rule in settings.plan.rules], ["first-two"])
+        self.assertEqual([placed.name for placed in settings.plan.toxics], ["far-away"])
+        self.assertEqual((settings.plan.mix_text, settings.common.seed), ("20:delay", 7))
 
     def test_ini(self) -> None:
         """The INI file describes two proxies, with what is said of them."""
@@ -49,7 +64,9 @@ class PageTests(DocsCase):
         named = set(re.findall(r"`([\w-]+)`", first))
         known = {option.name for option in options_of(SectionFields)}
         self.assertEqual(named, {*known, "listen", "upstream"})
-        self.assertEqual(set(INHERITED), {*Limits.__struct_fields__, "seed", "backlog", "workers"})
+        self.assertEqual(
+            set(INHERITED), {*Limits.__struct_fields__, *Ends.__struct_fields__, "seed", "backlog", "workers"}
+        )
 
     def test_fields(self) -> None:
         """Each field of an object is named."""

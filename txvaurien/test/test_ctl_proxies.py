@@ -14,6 +14,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from txvaurien.behaviors.delay import Delay
 from txvaurien.ctl import asked as ctlasked
+from txvaurien.process.ends import Ends
 from txvaurien.test.ctl_case import CommandCase
 from txvaurien.test.servers import free_port
 from txvaurien.test.test_client_proxies import ServerCase
@@ -70,6 +71,27 @@ class ProxyCommandTests(CommandCase, ServerCase):
         self.assertIn("timeot", said)
         said = await self.fails("create", "b", "--backend", self.backend, "--protocol", "rediss")
         self.assertIn("there is no protocol 'rediss'", said)
+
+    async def test_ends(self) -> None:
+        """How clients and the backend are spoken to is said as for `vaurien`, and shown again."""
+        await self.create(
+            "a", "--tls=auto", "--send-proxy", "v1", "--accept-proxy", "--backend-tls-verify", "false"
+        )
+        ends = Ends(tls="auto", send_proxy="v1", accept_proxy=True, backend_tls_verify=False)
+        self.assertEqual(self.proxies.get("a").proxy.ends, ends)
+        shown = await self.said("inspect", "a")
+        line = "ends tls=auto backend-tls-verify=false accept-proxy=true send-proxy=v1"
+        self.assertIn(line, shown.splitlines())
+        await self.create("b")
+        self.assertNotIn("ends", await self.said("inspect", "b"))
+        said = await self.fails("create", "c", "--backend", self.backend, "--tls=file.pem")
+        self.assertIn("choose from: auto", said)
+
+    async def test_ca(self) -> None:
+        """The certificate that clients have to trust, as it stands in a file."""
+        pem = self.proxies.keeper.authority.pem.decode()
+        self.assertEqual(await self.said("ca"), pem.rstrip())
+        self.assertEqual(json.loads(await self.said("ca", "--json")), {"pem": pem})
 
     async def test_inspect(self) -> None:
         """All about one: the one that is named, in either way, or the main one."""

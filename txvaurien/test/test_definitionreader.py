@@ -14,6 +14,7 @@ from txvaurien.planning.faults import describe_plan
 from txvaurien.plugins import Registry
 from txvaurien.process.definition import Definition
 from txvaurien.process.definitionreader import DefinitionReader, MissingField
+from txvaurien.process.ends import Ends
 from txvaurien.process.limits import Limits
 from txvaurien.test.registries import registry
 
@@ -158,6 +159,39 @@ class WrongTests(ReaderCase):
         plan = {"toxics": ["pause"]}
         self.assertEqual(self.wrong(toxics=[{"type": "latency"}], plan=plan).where, "toxics")
         self.assertEqual(self.wrong(timeout=1, limits={"timeout": 2}).where, "timeout")
+
+
+class EndsTests(ReaderCase):
+    """How clients and the backend are spoken to."""
+
+    def test_flat(self) -> None:
+        """Each has a field of its own, with dashes or without."""
+        fields = {
+            **REDIS,
+            "tls": "auto",
+            "send-proxy": "v2",
+            "accept_proxy": True,
+            "backend_tls_verify": False,
+        }
+        made = self.reader.read(fields)
+        ends = Ends(tls="auto", send_proxy="v2", accept_proxy=True, backend_tls_verify=False)
+        self.assertEqual(made.ends, ends)
+        self.assertEqual(self.read().ends, Ends())
+
+    def test_files(self) -> None:
+        """They can be named by whoever starts the process, and errors of the start say where that was."""
+        fields = {**REDIS, "tls": "x.pem", "backend-tls-ca": "y"}
+        made = self.reader.read(fields, where="f.json:3", files=True)
+        self.assertEqual(made.ends, Ends(tls="x.pem", backend_tls_ca="y"))
+        self.assertEqual(made.places["backend-tls-ca"], "f.json:3: backend_tls_ca")
+        self.assertEqual(self.wrong(tls="x.pem").where, "tls")
+
+    def test_auto_is_no_file(self) -> None:
+        """Only of a certificate does `auto` mean that there is no file."""
+        for name in ("tls-key", "backend_tls_ca", "backend_tls_cert", "backend_tls_key"):
+            error: Any = self.assertRaises(ConfigError, self.reader.read, {**REDIS, name: "auto"})
+            self.assertEqual(error.where, name)
+            self.assertEqual(self.reader.read({**REDIS, name: None}).ends, Ends())
 
 
 class TolerantTests(ReaderCase):

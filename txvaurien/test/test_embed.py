@@ -407,14 +407,6 @@ class FunctionTests(EchoCase):
             self.assertEqual(fault.fired, 1)
         self.assertEqual(say(client, b"one"), b"one")
 
-    def test_tls(self) -> None:
-        """TLS in a thread is refused with words that say what to do, before and while it runs."""
-        proxy = chaos_proxy("tls:127.0.0.1:6379")
-        self.assertIn('isolation="process"', str(self.assertRaises(ConfigError, proxy.start)))
-        running = self.start()
-        error = self.assertRaises(VaurienError, running.repoint, "tls:127.0.0.1:6379")
-        self.assertIn('isolation="process"', str(error))
-
 
 class SettingTests(EchoCase):
     """What a call of `chaos_proxy` refuses, before anything runs."""
@@ -448,12 +440,6 @@ class SettingTests(EchoCase):
             error: Any = self.assertRaises(ConfigError, chaos_proxy, backend)
             self.assertEqual(error.where, "backend")
             self.assertNotIn("secret", str(error))
-
-    def test_encrypted(self) -> None:
-        """A protocol that cannot be read is refused; its bytes can be passed on."""
-        error: Any = self.assertRaises(ConfigError, chaos_proxy, "rediss://localhost", "redis")
-        self.assertIn("encrypted", str(error))
-        self.assertIn("localhost:6379", repr(chaos_proxy("rediss://localhost")))
 
     def test_isolation(self) -> None:
         """There are two."""

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis.strategies import integers, sampled_from, text
 from twisted.trial.unittest import SynchronousTestCase
 
-from txvaurien.embedded.proxyurl import hidden, parse_target
+from txvaurien.embedded.proxyurl import Talk, hidden, parse_target
 from txvaurien.errors import ConfigError
+from txvaurien.net.addresses import parse_backend
 
 HERE = "127.0.0.1:40001"
 
@@ -15,7 +16,7 @@ HERE = "127.0.0.1:40001"
 TABLE = (
     ("redis://localhost", "localhost:6379", f"redis://{HERE}"),
     ("redis://h:7000/3?protocol=3#x", "h:7000", f"redis://{HERE}/3?protocol=3#x"),
-    ("rediss://u:p@h/0", "h:6379", f"rediss://u:p@{HERE}/0"),
+    ("rediss://u:p@h/0", "tls:h:6379", f"rediss://u:p@{HERE}/0"),
     ("redis://:p%40ss@h/0", "h:6379", f"redis://:p%40ss@{HERE}/0"),
     ("mysql://u:a:b@h/db", "h:3306", f"mysql://u:a:b@{HERE}/db"),
     ("mysql+pymysql://u@h:3307/db?charset=utf8", "h:3307", f"mysql+pymysql://u@{HERE}/db?charset=utf8"),
@@ -29,7 +30,8 @@ TABLE = (
     ),
     ("jdbc:mysql://h/db", "h:3306", f"jdbc:mysql://{HERE}/db"),
     ("http://h/a/b?c=http://d:1/", "h:80", f"http://{HERE}/a/b?c=http://d:1/"),
-    ("https://h", "h:443", f"https://{HERE}"),
+    ("https://h", "tls:h:443", f"https://{HERE}"),
+    ("https://[::1]/x", "tls:\\:\\:1:443", f"https://{HERE}/x"),
     ("smtp://mail.example", "mail.example:25", f"smtp://{HERE}"),
     ("memcached://h", "h:11211", f"memcached://{HERE}"),
     ("amqp://g:g@h//vhost", "h:5672", f"amqp://g:g@{HERE}//vhost"),
@@ -103,6 +105,30 @@ class TargetTests(SynchronousTestCase):
             ("mine", "tcp"),
         ):
             self.assertEqual(parse_target("h:1", protocol=protocol).at(HERE), f"{scheme}://{HERE}")
+
+    def test_talk(self) -> None:
+        """The scheme says how clients speak there, where there are two; all else stays."""
+        for given_, talk, there in (
+            ("rediss://u:p@h/0", Talk.PLAIN, f"redis://u:p@{HERE}/0"),
+            ("rediss://h", Talk.TLS, f"rediss://{HERE}"),
+            ("redis://h/1", Talk.TLS, f"rediss://{HERE}/1"),
+            ("redis://h/1", Talk.PLAIN, f"redis://{HERE}/1"),
+            ("HTTPS://h/", Talk.PLAIN, f"http://{HERE}/"),
+            ("ws+x://h", Talk.TLS, f"wss+x://{HERE}"),
+            ("mysql+pymysql://h", Talk.TLS, f"mysql+pymysql://{HERE}"),
+            ("postgresql://h", Talk.PLAIN, f"postgresql://{HERE}"),
+            ("host=h", Talk.TLS, "host=127.0.0.1 port=40001"),
+        ):
+            self.assertEqual(parse_target(given_).at(HERE, talk), there)
+        self.assertEqual(parse_target("h:1", protocol="smtp").at(HERE, Talk.TLS), f"smtps://{HERE}")
+        self.assertEqual(parse_target("tls:h:1", protocol="redis").at(HERE, Talk.PLAIN), f"redis://{HERE}")
+
+    def test_dialled_with_tls(self) -> None:
+        """What a URL of TLS becomes is an address that is dialled with TLS, also an IPv6 one."""
+        backend = parse_backend(parse_target("rediss://[::1]:7000").address)
+        self.assertEqual((backend.named_host, backend.direct[1]), ("::1", 7000))
+        assert backend.tls is not None
+        self.assertEqual((backend.tls.name, backend.tls.verify), ("::1", None))
 
     def test_ipv6(self) -> None:
         """A proxy may be at an IPv6 address, which a DSN has without brackets."""

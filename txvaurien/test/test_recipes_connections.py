@@ -36,6 +36,10 @@ class ConnectionTests(RecipeCase):
         """The work goes on with the second server."""
         await self.play("failover")
 
+    async def test_certificates(self) -> None:
+        """redis-py and requests take no certificate with which something is wrong."""
+        await self.play("certificates")
+
     async def test_port_in_use(self) -> None:
         """The error comes where the proxy is started."""
         await self.play("port_in_use")

@@ -14,7 +14,7 @@ class TestkitTests(PageCase):
         """Each block is a file of tests."""
         blocks = self.blocks("python")
         self.write(**{f"test_block_{number}": block for number, block in enumerate(blocks)})
-        self.run_tests(6)
+        self.run_tests(7)
 
     def test_trial(self) -> None:
         """The test cases pass under trial as well."""

@@ -19,7 +19,8 @@ from txvaurien.test.servers import free_port
 
 #: The fields of a proxy that Toxiproxy has, and ours.
 FIELDS = {"name", "listen", "upstream", "enabled", "toxics"}
-OURS = {"protocol", "options", "plan", "links", "limits", "main"}
+ENDS = {"tls", "backend_tls_verify", "accept_proxy", "send_proxy"}
+OURS = {"protocol", "options", "plan", "links", "limits", "main", *ENDS}
 
 
 class ApiCase(ProxiesCase):

@@ -54,6 +54,9 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
         "ControlApi.list_protocols": Operation("Protocols"),
         "ControlApi.toxics": Operation("ToxicsAndTypes"),
         "ControlApi.openapi": Operation("Anything"),
+        "ControlApi.ca": Operation(
+            "", refusals=(409,), media={"application/x-pem-file": "a certificate in PEM (RFC 7468)"}
+        ),
         "ControlApi.reset": Operation("", 204, refusals=(409,)),
         "MetricsApi.get": Operation(
             "", media={"text/plain": "for Prometheus", "application/openmetrics-text": "where it is accepted"}

@@ -6,10 +6,12 @@ from typing import Any
 
 from txvaurien.control.openapi.answers import ADDRESS, exact, list_of, map_of
 from txvaurien.control.openapi.faults import NAME, ref, toxic_schemas
+from txvaurien.control.proxyjson import FILE
 from txvaurien.control.schemas import Schema, property_of
 from txvaurien.options import options_of
 from txvaurien.planning.seeds import HIGHEST, LOWEST
 from txvaurien.plugins import Registry
+from txvaurien.process.ends import AUTO, FILES, Ends
 from txvaurien.process.limits import Limits
 
 _NULL: Schema = {"type": "null"}
@@ -51,6 +53,14 @@ def _limits() -> dict[str, Schema]:
     return {option.attribute: property_of(option) for option in options_of(Limits)}
 
 
+def _ends(*tls: str) -> dict[str, Schema]:
+    """:param tls: what may be said of TLS with clients, if it is spoken."""
+    options = {option.attribute: option for option in options_of(Ends)}
+    of_tls: Schema = {"enum": [*tls, None], "description": options["tls"].help}
+    rest = {name: property_of(option) for name, option in options.items() if name not in FILES}
+    return {"tls": of_tls, **rest}
+
+
 def _addresses() -> dict[str, Schema]:
     return {"listen": {"type": "string"}, "upstream": ADDRESS, "enabled": {"type": "boolean"}}
 
@@ -67,6 +77,7 @@ def _proxy(registry: Registry) -> Schema:
             "plan": ref("PlanNow"),
             "links": {"type": "integer", "minimum": 0},
             "limits": ref("Limits"),
+            **_ends(AUTO, FILE),
             "main": {"type": "boolean"},
         },
         text="A proxy as Toxiproxy has it, and what is ours: from protocol on.",
@@ -84,6 +95,7 @@ def _new_proxy(registry: Registry) -> Schema:
         "seed": {"type": "integer", "minimum": LOWEST, "maximum": HIGHEST},
         "limits": ref("Limits"),
         **_limits(),
+        **_ends(AUTO),
     }
     return loosened(exact(fields, optional=fields.keys() - {"name", "upstream"}))
 
