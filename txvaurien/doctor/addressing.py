@@ -26,20 +26,20 @@ _PORTS = frozenset({"tcp", "tcp6", "ssl", "tls"})
 
 
 @dataclass(frozen=True)
-class Place:
+class Binding:
     """A numeric address or a name of this machine, and a port, where a socket is to be bound."""
 
     host: str
     port: int
 
 
-def places_of(listen: Listen) -> Sequence[Place]:
+def bindings_of(listen: Listen) -> Sequence[Binding]:
     """Where sockets would be bound; empty for what is no TCP port (a Unix socket)."""
     if listen.host:
-        return (Place(listen.host, listen.port),)
+        return (Binding(listen.host, listen.port),)
     described = described_in(listen.text)
     host = described.named.get("interface", "") or ("::" if described.kind == "tcp6" else "0.0.0.0")
-    return [Place(host, port) for port in described.ports]
+    return [Binding(host, port) for port in described.ports]
 
 
 def path_of(text: str) -> str:
@@ -65,32 +65,32 @@ def examine_listen(
     :param option: the place that chooses the port, for advice.
     :param host_option: the one that chooses the host, if that is another.
     """
-    places, path = places_of(listen), path_of(listen.text) if not listen.host else ""
-    if not places and not path:
+    bindings, path = bindings_of(listen), path_of(listen.text) if not listen.host else ""
+    if not bindings and not path:
         yield Finding(Level.NOTE, "listen", f"{listen.text}: this kind of endpoint is not tried here")
         return
-    error = _unusable_path(path) if path else next(filter(None, map(_unusable, places)), None)
+    error = _unusable_path(path) if path else next(filter(None, map(_unusable, bindings)), None)
     if error is None:
-        yield Finding(Level.OK, "listen", f"it can listen on {_shown(listen, places)}")
+        yield Finding(Level.OK, "listen", f"it can listen on {_shown(listen, bindings)}")
     else:
         yield _refused(listen, error, option, host_option, kernel)
-    for place in places:
-        yield from _passing(place.port, kernel)
+    for binding in bindings:
+        yield from _passing(binding.port, kernel)
 
 
-def _shown(listen: Listen, places: Sequence[Place]) -> str:
-    return f"{listen.text} (any free port)" if any(not place.port for place in places) else listen.text
+def _shown(listen: Listen, bindings: Sequence[Binding]) -> str:
+    return f"{listen.text} (any free port)" if any(not binding.port for binding in bindings) else listen.text
 
 
-def _unusable(place: Place) -> CannotListenError | None:
+def _unusable(binding: Binding) -> CannotListenError | None:
     """What a bound socket would be refused with. It does not listen, so no client can come by mistake."""
-    family = socket.AF_INET6 if isIPv6Address(place.host) else socket.AF_INET
+    family = socket.AF_INET6 if isIPv6Address(binding.host) else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((place.host, place.port))
+            probe.bind((binding.host, binding.port))
     except OSError as error:
-        return CannotListenError(place.host, place.port, error)
+        return CannotListenError(binding.host, binding.port, error)
     return None
 
 
@@ -144,8 +144,8 @@ def _keep_out(port: int, kernel: Kernel) -> str:
 
 def told_address(listen: Listen) -> str:
     """Where clients of this machine connect to: ``127.0.0.1 and port 3307``."""
-    place = next(iter(places_of(listen)), None)
-    if place is None:
+    binding = next(iter(bindings_of(listen)), None)
+    if binding is None:
         return listen.text
-    host = LOOPBACK if place.host in {"0.0.0.0", "::"} else place.host
-    return f"{host} and port {place.port or 'the one that is logged'}"
+    host = LOOPBACK if binding.host in {"0.0.0.0", "::"} else binding.host
+    return f"{host} and port {binding.port or 'the one that is logged'}"

@@ -13,6 +13,7 @@ from txvaurien.doctor.answers import (
     CLUSTER,
     OFFERS_TLS,
     OFFERS_ZSTD,
+    RAW,
     SENTINEL,
     WANTS_PASSWORD,
     Seen,
@@ -23,9 +24,6 @@ from txvaurien.plugins import Registry
 from txvaurien.process.definition import Definition
 from txvaurien.protocols.base import WireProtocol
 from txvaurien.settings.flags import prefix_of
-
-#: The protocol that everything can be proxied with.
-RAW = "tcp"
 
 #: Where distributions have the socket of a MySQL on this machine.
 SOCKETS = ("/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock", "/tmp/mysqld.sock")

@@ -18,6 +18,11 @@ CLUSTER = "cluster"
 SENTINEL = "sentinel"
 #: It asks for a password before it says more.
 WANTS_PASSWORD = "wants a password"
+#: It does not answer to what it was asked, as if it had heard something else before that.
+CONFUSED = "is confused"
+
+#: The protocol that everything can be proxied with.
+RAW = "tcp"
 
 
 @dataclass(frozen=True)

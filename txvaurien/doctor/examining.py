@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
 from twisted.internet.abstract import isIPv6Address
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -16,12 +15,14 @@ from txvaurien.config import MAIN, Settings
 from txvaurien.doctor import addressing
 from txvaurien.doctor.addressing import examine_listen, passing_backend, path_of
 from txvaurien.doctor.advising import Case, advise
-from txvaurien.doctor.answers import Seen
 from txvaurien.doctor.findings import Finding, Level
+from txvaurien.doctor.headers import HEADERS, Met, better_met, of_header, other_way
 from txvaurien.doctor.kernel import Kernel
+from txvaurien.doctor.owntls import of_listener
 from txvaurien.doctor.reaching import Attempt, Way, places_of
-from txvaurien.doctor.recognising import Patience, greet, recognise
-from txvaurien.doctor.tlsprobe import Terms, certified, of_certificate
+from txvaurien.doctor.recognising import WaitLimits, greet, recognise
+from txvaurien.doctor.tlsprobe import Certified, Terms, certified, of_certificate
+from txvaurien.doctor.verbs import near_verbs
 from txvaurien.errors import ConfigError
 from txvaurien.net.addresses import Listen
 from txvaurien.net.endpoints import numeric
@@ -30,16 +31,6 @@ from txvaurien.net.names import Place
 from txvaurien.process.definition import Definition
 from txvaurien.settings.described import Described
 from txvaurien.settings.dryrun import plan_lines
-
-#: What stands before all else where the backend wants a header of the PROXY protocol: that the connection
-#: is the proxy's own (HAProxy's proxy-protocol.txt, 2.1 and 2.2: UNKNOWN, LOCAL).
-_HEADERS: Mapping[str, bytes] = MappingProxyType(
-    {
-        "off": b"",
-        "v1": b"PROXY UNKNOWN\r\n",
-        "v2": b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0",
-    }
-)
 
 #: How many backends are talked to at one time.
 _AT_ONE_TIME = 8
@@ -54,7 +45,7 @@ class Examiner:
 
     settings: Settings
     kernel: Kernel
-    patience: Patience
+    waits: WaitLimits
     probe: bool = True
 
     def proxies(self) -> Iterator[Finding]:
@@ -68,8 +59,10 @@ class Examiner:
     def _proxy(self, described: Described) -> list[Finding]:
         definition = described.definition
         found = list(self._listen(definition))
+        found += of_listener(definition, self.settings)
         found += self._backend(definition)
         found += [Finding(Level.OK, "plan", line) for line in plan_lines(definition.plan)]
+        found += near_verbs(definition)
         seed = definition.plan.seed
         found.append(Finding(Level.OK, "plan", f"seed {'drawn at the start' if seed is None else seed}"))
         if described.scenario is not None:
@@ -124,7 +117,7 @@ class _Backend:
     def __init__(self, definition: Definition, places: Sequence[Place], examiner: Examiner) -> None:
         self._definition = definition
         self._places = places
-        self._patience = examiner.patience
+        self._waits = examiner.waits
         self._registry = examiner.settings.registry
         self._backend = definition.backend
         self._terms = Terms.of(definition)
@@ -133,28 +126,31 @@ class _Backend:
     def examine(self) -> Iterator[Finding]:
         """Reach it, look at its certificate, recognise it, and say what follows."""
         expected = self._definition.protocol.name
-        met = [greet(way, expected, self._patience, wait=self._backend.tls is None) for way in self._ways()]
+        met = [greet(way, expected, self._waits, wait=self._backend.tls is None) for way in self._ways()]
         attempts = [attempt for attempt, _ in met]
         yield from self._reached(attempts)
         first = next((number for number, each in enumerate(attempts) if not each.error), None)
         if first is None:
             return
-        way, seen = self._ways()[first], met[first][1]
+        way, greeting = self._ways()[first], met[first][1]
         if self._backend.tls is not None:
-            yield from self._secured(way, expected)
-            return
-        seen = seen or recognise(way, expected, self._patience)
-        yield from advise(self._case(seen))
-        if seen is not None and seen.protocol == "tls":
+            yield from self._secured(way)
+        else:
+            yield from self._plain(Met.at(way, greeting, expected, self._waits))
+
+    def _plain(self, met: Met) -> Iterator[Finding]:
+        better = better_met(met, self._definition.protocol.name, self._waits)
+        if better is not None and better.seen is not None:
+            met = better
+            yield of_header(self._definition, better.way, better.seen.words)
+        yield from advise(Case(self._definition, met.seen, self._registry))
+        if met.seen is not None and met.seen.protocol == "tls":
             with suppress(OSError, ValueError):
-                yield from of_certificate(certified(way, self._terms), verified=False)
+                yield from of_certificate(certified(met.way, self._terms), verified=False)
 
     def _ways(self) -> Sequence[Way]:
-        header = _HEADERS[self._definition.ends.send_proxy]
+        header = HEADERS[self._definition.ends.send_proxy]
         return [Way(place, name=self._terms.name, header=header) for place in self._places]
-
-    def _case(self, seen: Seen | None) -> Case:
-        return Case(self._definition, seen, self._registry)
 
     def _reached(self, attempts: Sequence[Attempt]) -> Iterator[Finding]:
         good = [each for each in attempts if not each.error]
@@ -171,19 +167,32 @@ class _Backend:
             text = f"the first address, {attempts[0].shown}, is tried in vain for each link"
             yield Finding(Level.WARNING, "backend", text, f"write {good[0].shown} ({self._option})")
 
-    def _secured(self, way: Way, expected: str) -> Iterator[Finding]:
+    def _secured(self, way: Way) -> Iterator[Finding]:
         try:
-            within = replace(way, context=self._terms.with_whomever())
             shown = certified(way, self._terms)
         except (OSError, ValueError) as error:
-            yield self._without_tls(way, expected, str(error))
-            return
+            way = other_way(way)
+            other = self._certified(way)
+            if other is None:
+                yield self._without_tls(other_way(way), str(error))
+                return
+            shown = other
+            yield of_header(self._definition, way, f"one of {shown.version}")
         yield from of_certificate(shown, verified=self._terms.verify)
-        _, seen = greet(within, expected, self._patience)
-        yield from advise(self._case(seen or recognise(within, expected, self._patience)))
+        within = replace(way, context=self._terms.with_whomever())
+        expected = self._definition.protocol.name
+        _, greeting = greet(within, expected, self._waits)
+        met = Met.at(within, greeting, expected, self._waits)
+        yield from advise(Case(self._definition, met.seen, self._registry))
 
-    def _without_tls(self, way: Way, expected: str, why: str) -> Finding:
-        seen = recognise(way, expected, self._patience)
+    def _certified(self, way: Way) -> Certified | None:
+        """What the server shows, if TLS comes about in this way."""
+        with suppress(OSError, ValueError):
+            return certified(way, self._terms)
+        return None
+
+    def _without_tls(self, way: Way, why: str) -> Finding:
+        seen = recognise(way, self._definition.protocol.name, self._waits)
         text = f"the server does not speak TLS ({f'it is {seen.words}' if seen else why})"
         return Finding(
             Level.ERROR, "tls", text, f"write {self._backend.authority} without tls: ({self._option})"
@@ -196,7 +205,7 @@ def _leads(place: Place, listen: Listen) -> bool:
     if family == socket.AF_UNIX:
         path = "" if listen.host else path_of(listen.text)
         return bool(path) and reaches_path(UNIXAddress(path.encode()), address[0])
-    for each in addressing.places_of(listen):
+    for each in addressing.bindings_of(listen):
         kind = IPv6Address if isIPv6Address(each.host) else IPv4Address
         if numeric(each.host) and reaches(kind("TCP", each.host, each.port), address[0], address[1]):
             return True

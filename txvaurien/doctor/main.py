@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,11 +12,11 @@ from txvaurien.config import Settings, settle
 from txvaurien.doctor.examining import Examiner
 from txvaurien.doctor.findings import Finding, Level, as_json, as_text, failed
 from txvaurien.doctor.kernel import Kernel
-from txvaurien.doctor.recognising import Patience
+from txvaurien.doctor.recognising import WaitLimits
 from txvaurien.doctor.startcheck import check_start, examine_process
 from txvaurien.errors import ConfigError
 from txvaurien.plugins import Registry
-from txvaurien.process.printing import show
+from txvaurien.process.printing import coloured, show
 from txvaurien.settings.commandline import read
 
 #: The exit status where the settings cannot be read.
@@ -63,7 +62,7 @@ def run_doctor(arguments: Sequence[str], reactor: Any) -> int:
     except ConfigError as error:
         print(f"vaurien: {error}", file=sys.stderr)
         return USAGE
-    show(as_json(findings) if asked.json else as_text(findings, coloured=_coloured()))
+    show(as_json(findings) if asked.json else as_text(findings, coloured=coloured()))
     return 1 if failed(findings) else 0
 
 
@@ -71,7 +70,7 @@ def examine(
     settings: Settings,
     reactor: Any,
     kernel: Kernel | None = None,
-    patience: Patience | None = None,
+    waits: WaitLimits | None = None,
     *,
     probe: bool = True,
 ) -> Iterator[Finding]:
@@ -82,7 +81,7 @@ def examine(
     :raises ConfigError: they want something of a proxy, and there is to be none.
     """
     kernel = kernel or Kernel()
-    proxies = list(Examiner(settings, kernel, patience or Patience(), probe).proxies())
+    proxies = list(Examiner(settings, kernel, waits or WaitLimits(), probe).proxies())
     yield from proxies
     yield from examine_process(settings, kernel)
     told = [each.text for each in proxies if each.level is Level.ERROR]
@@ -104,8 +103,3 @@ def _settings(arguments: Sequence[str]) -> Settings:
         if line.asks(command):
             raise ConfigError(f"--{command}", "the doctor starts nothing", "leave it out")
     return settle(line)
-
-
-def _coloured() -> bool:
-    """Whether colours can be seen, and are not unwanted (https://no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 
-from txvaurien.doctor.answers import OFFERS_TLS, OFFERS_ZSTD, Seen, shown
+from txvaurien.doctor.answers import CONFUSED, OFFERS_TLS, OFFERS_ZSTD, Seen, shown
 from txvaurien.doctor.reaching import Talk
 
 #: Who asks to be let in.
@@ -26,6 +26,8 @@ _HEAD = 4
 #: What stands between the version and the name of the plug-in: 31 bytes, and the rest of the scramble.
 _BEFORE_PLUGIN = 31 + 13
 _ANSWERS = 8
+#: The greeting is number 0, the log-in 1.
+_ANSWER = 2
 
 #: What stands before the version of MariaDB, for the sake of replication.
 _DISGUISE = "5.5.5-"
@@ -55,8 +57,10 @@ def greeted(talk: Talk, begun: bytes, limit: float) -> Seen | None:
     fixed = struct.unpack_from("<4x8xxHxHH", rest) if len(rest) >= 20 else (0, 0, 0)
     capabilities = fixed[0] | fixed[2] << 16
     plugin = rest[_BEFORE_PLUGIN:].partition(b"\0")[0] if capabilities & _PLUGIN_AUTH else b""
-    _log_in(talk, capabilities, plugin, limit)
-    return Seen("mysql", _brand(shown(version)), _traits(capabilities))
+    whole = len(begun) == _HEAD + _size(begun)
+    understood = _log_in(talk, capabilities, plugin, limit) and whole
+    traits = _traits(capabilities) | (frozenset() if understood else {CONFUSED})
+    return Seen("mysql", _brand(shown(version)), traits)
 
 
 def _size(data: bytes) -> int:
@@ -74,14 +78,20 @@ def _traits(capabilities: int) -> frozenset[str]:
     return frozenset(name for name, flag in offers.items() if capabilities & flag)
 
 
-def _log_in(talk: Talk, offered: int, plugin: bytes, limit: float) -> None:
-    """Ask to be let in until the server has made up its mind; if it does let us in, leave."""
+def _log_in(talk: Talk, offered: int, plugin: bytes, limit: float) -> bool:
+    """Ask to be let in until the server has made up its mind; if it does let us in, leave.
+
+    :returns: whether the server has answered to that: its answer has the next number (manual of the
+        protocol, "MySQL Packets"), while an answer to something that came before has another.
+    """
     wanted = _PROTOCOL_41 | _SECURE | (_PLUGIN_AUTH & offered)
     body = struct.pack("<IIB23x", wanted, 1 << 24, _UTF8MB4) + ACCOUNT + b"\0" + b"\0"
     body += plugin + b"\0" if wanted & _PLUGIN_AUTH else b""
     talk.say(_packet(body, 1))
+    numbers = []
     for _ in range(_ANSWERS):
         head = talk.exactly(_HEAD, limit)
+        numbers.append(head[3] if len(head) == _HEAD else 0)
         payload = talk.exactly(min(_size(head), _MOST), limit) if len(head) == _HEAD else b""
         if not payload or payload[0] not in {_SWITCH, _MORE}:
             break
@@ -89,6 +99,7 @@ def _log_in(talk: Talk, offered: int, plugin: bytes, limit: float) -> None:
         talk.say(_packet(b"", head[3] + 1))
     if payload[:1] == bytes([_OK]):
         talk.say(_packet(b"\x01", 0))
+    return numbers[0] == _ANSWER
 
 
 def _packet(body: bytes, number: int) -> bytes:

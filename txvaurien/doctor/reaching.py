@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from txvaurien.doctor.addressing import described_in, path_of
 from txvaurien.net.addresses import Backend
 from txvaurien.net.names import Place, numeric
+from txvaurien.net.peers import host_port
 
 #: How long a server has to take a connection, in seconds.
 CONNECT_LIMIT = 3.0
@@ -38,8 +39,7 @@ class Attempt:
         family, address = self.place
         if family == socket.AF_UNIX:
             return str(address[0])
-        host, port = address[:2]
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return host_port(*address[:2])
 
 
 def places_of(backend: Backend) -> Sequence[Place] | None:

@@ -8,14 +8,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from txvaurien.doctor import mysqlprobe
-from txvaurien.doctor.answers import GREETING, OFFERS_TLS, PORTS, Seen, understood
+from txvaurien.doctor.answers import CONFUSED, GREETING, OFFERS_TLS, PORTS, Seen, understood
 from txvaurien.doctor.probes import in_order, tls
 from txvaurien.doctor.reaching import Attempt, Talk, Way, explain
 from txvaurien.doctor.tlsprobe import Terms
 
 
 @dataclass(frozen=True)
-class Patience:
+class WaitLimits:
     """How long each thing is waited for, in seconds.
 
     :param greeting: a server may speak first.
@@ -28,7 +28,7 @@ class Patience:
     answer: float = 2.0
 
 
-def greet(way: Way, expected: str, patience: Patience, *, wait: bool = True) -> tuple[Attempt, Seen | None]:
+def greet(way: Way, expected: str, waits: WaitLimits, *, wait: bool = True) -> tuple[Attempt, Seen | None]:
     """Connect, and wait for a greeting.
 
     :param expected: the protocol that is configured.
@@ -39,31 +39,31 @@ def greet(way: Way, expected: str, patience: Patience, *, wait: bool = True) -> 
         with way.talk() as talk:
             reached = Attempt(way.place, time.monotonic() - began)
             likely = {expected, PORTS.get(_port(way), "")} & GREETING
-            limit = patience.expected if likely else patience.greeting
-            return reached, _greeted(way, talk, limit, patience.answer) if wait else None
+            limit = waits.expected if likely else waits.greeting
+            return reached, _greeted(way, talk, limit, waits.answer) if wait else None
     except OSError as error:
         return Attempt(way.place, time.monotonic() - began, explain(error)), None
 
 
-def recognise(way: Way, expected: str, patience: Patience) -> Seen | None:
+def recognise(way: Way, expected: str, waits: WaitLimits) -> Seen | None:
     """What a server is that has not said a word by itself; None if nobody can tell."""
     for probe in in_order(expected, _port(way)):
         if probe is tls and way.context is not None:
             continue
         with suppress(OSError):
-            seen = probe(way, patience.answer)
+            seen = probe(way, waits.answer)
             if seen is not None:
-                return _with_inside(way, seen, expected, patience)
+                return _with_inside(way, seen, expected, waits)
     return None
 
 
-def _with_inside(way: Way, seen: Seen, expected: str, patience: Patience) -> Seen:
+def _with_inside(way: Way, seen: Seen, expected: str, waits: WaitLimits) -> Seen:
     """What speaks TLS speaks something else within it."""
     if seen.protocol != "tls" or way.context is not None:
         return seen
     within = replace(way, context=Terms().with_whomever())
-    _, inside = greet(within, expected, patience)
-    return replace(seen, inside=inside or recognise(within, expected, patience))
+    _, inside = greet(within, expected, waits)
+    return replace(seen, inside=inside or recognise(within, expected, waits))
 
 
 def _greeted(way: Way, talk: Talk, limit: float, answer: float) -> Seen | None:
@@ -103,9 +103,12 @@ def _mail(way: Way, talk: Talk, heard: bytes, seen: Seen, limit: float) -> Seen:
     if seen.protocol == "220" and not answer.startswith(b"250"):
         return replace(seen, protocol="unknown")
     lines = {line[4:].strip().upper() for line in answer.splitlines()}
-    traits = frozenset({OFFERS_TLS}) if b"STARTTLS" in lines else frozenset()
+    traits = {OFFERS_TLS} if b"STARTTLS" in lines else set()
+    # A second reply was there before the first word was said; or the one to that is not of those to EHLO.
+    if {line[:3] for line in heard.splitlines()} != {heard[:3]} or not answer.startswith(b"250"):
+        traits.add(CONFUSED)
     words = seen.words.replace(_BY_NUMBER, "a mail server")
-    return replace(seen, protocol="smtp", words=words, traits=traits)
+    return replace(seen, protocol="smtp", words=words, traits=frozenset(traits))
 
 
 _BY_NUMBER = "a server that begins with a number"

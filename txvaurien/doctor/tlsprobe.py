@@ -16,7 +16,7 @@ from txvaurien.process.definition import Definition
 from txvaurien.tls.profile import names_of
 
 #: A certificate that ends within so many days is worth a word.
-_SOON = 30
+SOON = 7
 
 #: What OpenSSL says of servers that do speak TLS, but not with us; besides there are their alerts.
 _TLS_ALL_THE_SAME = frozenset(
@@ -155,7 +155,7 @@ def of_certificate(shown: Certified, *, verified: bool) -> Iterator[Finding]:
     if shown.days < 0:
         level = Level.ERROR if verified else Level.WARNING
         yield Finding(level, "tls", f"{text}, which has expired", "have it renewed")
-    elif shown.days < _SOON:
+    elif shown.days < SOON:
         yield Finding(Level.WARNING, "tls", f"{text}, which expires in {shown.days} days", "have it renewed")
     else:
         yield Finding(Level.OK, "tls", f"{text}, for another {shown.days} days")

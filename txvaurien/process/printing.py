@@ -1,4 +1,4 @@
-"""Standard output that may be closed early, as ``| head`` closes it."""
+"""Standard output: closed early, as ``| head`` closes it, or in colours. Standard library only."""
 
 from __future__ import annotations
 
@@ -18,3 +18,8 @@ def show(text: str) -> bool:
         # The interpreter flushes once more at its end, and would complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return False
+
+
+def coloured() -> bool:
+    """Whether colours can be seen on it, and are not unwanted (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -12,13 +12,13 @@ from txvaurien.config import Settings, load
 from txvaurien.doctor.findings import Finding, Level
 from txvaurien.doctor.kernel import Kernel
 from txvaurien.doctor.main import examine
-from txvaurien.doctor.recognising import Patience
+from txvaurien.doctor.recognising import WaitLimits
 from txvaurien.plugins import Registry
 
 #: For servers that answer: as long as they may take, and no longer for what never comes.
-LONG = Patience(greeting=0.2, expected=60.0, answer=60.0)
+LONG = WaitLimits(greeting=0.2, expected=60.0, answer=60.0)
 #: For servers that never answer.
-SHORT = Patience(greeting=0.02, expected=0.02, answer=0.02)
+SHORT = WaitLimits(greeting=0.02, expected=0.02, answer=0.02)
 
 
 def levels(findings: Sequence[Finding], topic: str) -> list[Level]:
@@ -40,11 +40,11 @@ class DoctorCase(SynchronousTestCase):
         return load(arguments, Registry.load(), {})
 
     def examine(
-        self, *arguments: str, ini: str = "", patience: Patience = LONG, probe: bool = True
+        self, *arguments: str, ini: str = "", waits: WaitLimits = LONG, probe: bool = True
     ) -> list[Finding]:
         """What is found of them."""
         settings = self.settings(*arguments, ini=ini)
-        return list(examine(settings, MemoryReactorClock(), self.kernel, patience, probe=probe))
+        return list(examine(settings, MemoryReactorClock(), self.kernel, waits, probe=probe))
 
     def only(self, findings: Sequence[Finding], topic: str, level: Level) -> Finding:
         """The one of this topic and level."""

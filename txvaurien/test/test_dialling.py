@@ -13,9 +13,9 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.logger import capturedLogs, formatEvent
 
-from txvaurien.net.pipe import SocketPipe
 from txvaurien.net.polled import PolledPipe
 from txvaurien.net.poller import Poller
+from txvaurien.net.transportpipe import SocketPipe
 from txvaurien.protocols.http import Http
 from txvaurien.protocols.tcp import Tcp
 from txvaurien.proxy import Proxy

@@ -165,7 +165,7 @@ class BackendTests(DoctorCase):
     def test_refused(self) -> None:
         """A backend that is not there is an error that names the addresses that were tried, in order."""
         port = free_port()
-        found = self.examine("--proxy=:0", f"--backend=localhost:{port}", patience=SHORT)
+        found = self.examine("--proxy=:0", f"--backend=localhost:{port}", waits=SHORT)
         error = self.only(found, "backend", Level.ERROR)
         self.assertTrue(error.text.startswith(f"localhost:{port}: 127.0.0.1:{port} refused, [::1]:{port} "))
         self.assertIn("start the server", error.advice)
@@ -175,19 +175,19 @@ class BackendTests(DoctorCase):
         with patch.object(
             socket, "getaddrinfo", side_effect=socket.gaierror(-2, "Name or service not known")
         ):
-            found = self.examine("--proxy=127.0.0.1:0", "--backend=nowhere.invalid:1", patience=SHORT)
+            found = self.examine("--proxy=127.0.0.1:0", "--backend=nowhere.invalid:1", waits=SHORT)
         error = self.only(found, "backend", Level.ERROR)
         self.assertIn("nowhere.invalid:1' cannot be resolved (Name or service not known)", error.text)
         self.assertEqual(levels(found, "start"), [])
 
     def test_no_such_interface(self) -> None:
         """An address of an interface that this machine does not have is an error as well."""
-        found = self.examine("--proxy=127.0.0.1:0", "--backend=[fe80::1%nowhere]:1", patience=SHORT)
+        found = self.examine("--proxy=127.0.0.1:0", "--backend=[fe80::1%nowhere]:1", waits=SHORT)
         self.assertIn("no way to '[fe80::1%nowhere]:1'", self.only(found, "backend", Level.ERROR).text)
 
     def test_endpoint_string(self) -> None:
         """An endpoint string is taken apart."""
-        found = self.examine("--proxy=127.0.0.1:0", f"--backend=tcp:127.0.0.1:{free_port()}", patience=SHORT)
+        found = self.examine("--proxy=127.0.0.1:0", f"--backend=tcp:127.0.0.1:{free_port()}", waits=SHORT)
         self.assertIn("refused", self.only(found, "backend", Level.ERROR).text)
 
     def test_first_of_two(self) -> None:
@@ -196,7 +196,7 @@ class BackendTests(DoctorCase):
             port = there.getsockname()[1]
             both = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in _TWO]
             with patch.object(socket, "getaddrinfo", return_value=both):
-                found = self.examine("--proxy=127.0.0.1:0", f"--backend=two.test:{port}", patience=SHORT)
+                found = self.examine("--proxy=127.0.0.1:0", f"--backend=two.test:{port}", waits=SHORT)
         warning = self.only(found, "backend", Level.WARNING)
         self.assertIn(f"127.0.0.2:{port}, is tried in vain", warning.text)
         self.assertEqual(warning.advice, f"write 127.0.0.1:{port} (--backend)")
@@ -220,7 +220,7 @@ class BackendTests(DoctorCase):
             f"[proxy:one]\nproxy = 127.0.0.1:0\nbackend = 127.0.0.1:{port}\n"
             f"[proxy:two]\nproxy = 127.0.0.1:{port}\nbackend = 127.0.0.1:{free_port()}\n"
         )
-        found = [each for each in self.examine(ini=ini, patience=SHORT) if each.topic == "backend"]
+        found = [each for each in self.examine(ini=ini, waits=SHORT) if each.topic == "backend"]
         self.assertEqual((found[0].about, found[0].level), ("proxy one", Level.OK))
         self.assertIn("is the proxy two of this configuration", found[0].text)
 

@@ -18,7 +18,7 @@ from txvaurien.doctor.answers import (
 )
 from txvaurien.doctor.probes import http, in_order, memcache, memcache_binary, postgresql, redis, tls
 from txvaurien.doctor.reaching import Way
-from txvaurien.doctor.recognising import Patience, greet, recognise
+from txvaurien.doctor.recognising import WaitLimits, greet, recognise
 from txvaurien.test.doctor_support import LONG, SHORT
 from txvaurien.test.peers import ScriptedBackend, read_all, read_exactly
 from txvaurien.test.servers import free_port
@@ -130,9 +130,9 @@ class PlayedCase(SynchronousTestCase):
 
         return self.play(script)
 
-    def greeted(self, way: Way, expected: str = "tcp", patience: Patience = LONG) -> Seen:
+    def greeted(self, way: Way, expected: str = "tcp", waits: WaitLimits = LONG) -> Seen:
         """What it is by its greeting."""
-        attempt, seen = greet(way, expected, patience)
+        attempt, seen = greet(way, expected, waits)
         self.assertEqual(attempt.error, "")
         assert seen is not None
         return seen
@@ -317,9 +317,9 @@ class MySQLTests(PlayedCase):
 class AskedTests(PlayedCase):
     """Servers that answer."""
 
-    def recognised(self, way: Way, expected: str = "tcp", patience: Patience = LONG) -> Seen:
+    def recognised(self, way: Way, expected: str = "tcp", waits: WaitLimits = LONG) -> Seen:
         """What it is by its answers."""
-        seen = recognise(way, expected, patience)
+        seen = recognise(way, expected, waits)
         assert seen is not None
         return seen
 

@@ -11,7 +11,7 @@ import pymysql
 
 from txvaurien.doctor.findings import Finding, Level
 from txvaurien.doctor.reaching import Way
-from txvaurien.doctor.recognising import Patience, greet
+from txvaurien.doctor.recognising import WaitLimits, greet
 from txvaurien.test.doctor_support import LONG, DoctorCase, levels
 from txvaurien.test.http_servers import NginxServer, PythonServer
 from txvaurien.test.mailservers import Aiosmtpd, OpenSMTPD, Postfix
@@ -26,10 +26,10 @@ from txvaurien.test.support import connect
 ServerT = TypeVar("ServerT", bound=ServerProcess)
 
 #: For servers that have to be asked something else first, to which they do not answer.
-_SOME = Patience(greeting=0.2, expected=5.0, answer=5.0)
+_SOME = WaitLimits(greeting=0.2, expected=5.0, answer=5.0)
 
 #: For servers that greet, where that is not what is configured.
-_GREETS = Patience(greeting=60.0, expected=60.0, answer=60.0)
+_GREETS = WaitLimits(greeting=60.0, expected=60.0, answer=60.0)
 
 #: How often a client of a MySQL may fail to shake hands in a row, and where it comes from: a MySQL does
 #: not count those of 127.0.0.1.
@@ -47,11 +47,11 @@ class ServerCase(DoctorCase):
         return server
 
     def found(
-        self, server: ServerProcess, protocol: str, *arguments: str, patience: Patience = LONG
+        self, server: ServerProcess, protocol: str, *arguments: str, waits: WaitLimits = LONG
     ) -> list[Finding]:
         """What is found of a proxy for this protocol in front of a server."""
         backend = f"--backend=127.0.0.1:{server.port}"
-        return self.examine("--proxy=:0", backend, f"--protocol={protocol}", *arguments, patience=patience)
+        return self.examine("--proxy=:0", backend, f"--protocol={protocol}", *arguments, waits=waits)
 
     def says(self, findings: Sequence[Finding], words: str, level: Level = Level.OK) -> Finding:
         """The protocol was found to be that, and this was thought of it."""
@@ -80,7 +80,7 @@ class RedisTests(ServerCase):
         for protocol in ("memcache", "http"):
             error = self.says(self.found(server, protocol), "which does not speak", Level.ERROR)
             self.assertEqual(error.advice, "set --protocol to redis")
-        note = self.says(self.found(server, "tcp", patience=_SOME), "with --protocol redis", Level.NOTE)
+        note = self.says(self.found(server, "tcp", waits=_SOME), "with --protocol redis", Level.NOTE)
         self.assertEqual(note.advice, "set --protocol to redis")
         self.assertNotIn("ATTACK", self.log_of(server))
 
@@ -143,13 +143,13 @@ class MemcachedTests(ServerCase):
     def test_password(self) -> None:
         """It is recognised with a password, and with SASL, where it speaks the binary protocol only."""
         self.says(self.found(self.start(TextAuthMemcached()), "memcache"), "it is memcached")
-        self.says(self.found(self.start(SaslMemcached()), "memcache", patience=_SOME), "(binary protocol)")
+        self.says(self.found(self.start(SaslMemcached()), "memcache", waits=_SOME), "(binary protocol)")
 
     def test_other_protocols(self) -> None:
         """Whatever is configured, it is recognised."""
         server = self.start(Memcached())
         self.says(self.found(server, "redis"), "the server is memcached", Level.ERROR)
-        self.says(self.found(server, "tcp", patience=_SOME), "--protocol memcache", Level.NOTE)
+        self.says(self.found(server, "tcp", waits=_SOME), "--protocol memcache", Level.NOTE)
 
 
 class MailTests(ServerCase):
@@ -168,7 +168,7 @@ class MailTests(ServerCase):
     def test_postfix(self) -> None:
         """Postfix logs a client that has said EHLO and QUIT, and nothing lost."""
         server = self.start(Postfix())
-        self.says(self.found(server, "tcp", patience=_GREETS), "ESMTP Postfix", Level.NOTE)
+        self.says(self.found(server, "tcp", waits=_GREETS), "ESMTP Postfix", Level.NOTE)
         file = server.folder / "maillog"
         # Two clients: the test has looked whether it is there. They are logged when they have left.
         wait_until(lambda: file.read_text().count("disconnect from") == 2, file.read_text)
@@ -182,7 +182,7 @@ class MailTests(ServerCase):
 
     def test_other_protocol(self) -> None:
         """It is no Redis."""
-        found = self.found(self.start(Aiosmtpd()), "redis", patience=_GREETS)
+        found = self.found(self.start(Aiosmtpd()), "redis", waits=_GREETS)
         error = self.says(found, "does not speak redis", Level.ERROR)
         self.assertEqual(error.advice, "set --protocol to smtp")
 
@@ -213,7 +213,7 @@ class PostgresTests(ServerCase):
     def test_other_protocol(self) -> None:
         """With another protocol it is an error, and tcp is what remains."""
         error = self.says(
-            self.found(self.start(PostgresServer()), "mysql", patience=_SOME), "PostgreSQL", Level.ERROR
+            self.found(self.start(PostgresServer()), "mysql", waits=_SOME), "PostgreSQL", Level.ERROR
         )
         self.assertEqual(error.advice, "set --protocol to tcp")
 
@@ -276,7 +276,7 @@ class MySQLTests(ServerCase):
 
     def test_other_protocol(self) -> None:
         """It is no web server, and its greeting is waited for before anybody asks it something."""
-        found = self.found(self.start(MariaDBServer()), "http", patience=_GREETS)
+        found = self.found(self.start(MariaDBServer()), "http", waits=_GREETS)
         self.says(found, "the server is MariaDB", Level.ERROR)
 
     def test_mariadb_does_not_mind(self) -> None:

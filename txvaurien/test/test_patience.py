@@ -9,7 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.links.patience import Patience
 from txvaurien.model import Exchange, Frame, Message
-from txvaurien.net.pipe import Pipe, TransportPipe
+from txvaurien.net.pipe import Pipe
+from txvaurien.net.transportpipe import TransportPipe
 from txvaurien.test.memory import MemoryTransport
 
 LIMIT = 10.0

@@ -98,11 +98,6 @@ class FleetProxy(Proxy):
         """What all workers have counted, also those that have died."""
         return self._memory.stats(self._workers)
 
-    @property
-    def process_ids(self) -> list[int]:
-        """The process ids of the workers that run."""
-        return [worker.pid for worker in self._crew.workers.values()]
-
     async def settled(self) -> None:
         """Returns when all that has been set has taken effect in every worker."""
         await self._crew.ask()

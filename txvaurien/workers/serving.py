@@ -8,15 +8,15 @@ from typing import Any
 from twisted.internet.defer import ensureDeferred
 
 from txvaurien.actions import End
-from txvaurien.journals.reports import describe_link
+from txvaurien.journals.reports import describe_links
 from txvaurien.metrics.figures import figures_of
 from txvaurien.metrics.meter import Meter
 from txvaurien.model import Then
 from txvaurien.net.addresses import parse_backend
 from txvaurien.net.connecting import makes_sockets
 from txvaurien.net.peers import client_text
-from txvaurien.net.polled import send_at_once
 from txvaurien.net.reach import Reach, Said
+from txvaurien.net.sockets import send_at_once
 from txvaurien.plan import ActivePlan, Plan
 from txvaurien.planning.faults import FaultReader
 from txvaurien.process.ends import Ends
@@ -113,11 +113,7 @@ class WorkerProxy(Proxy):
         if sync.figures:
             figures = figures_of(self)
             figures.worker, figures.workers = self._worker, 1
-        return wire.Done(sync.number, self._links(sync.link) if sync.links else [], figures)
-
-    def _links(self, number: int | None) -> list[dict[str, Any]]:
-        chosen = self.links.values() if number is None else filter(None, [self.links.get(number)])
-        return [describe_link(each) for each in chosen]
+        return wire.Done(sync.number, describe_links(self.links, sync.link) if sync.links else [], figures)
 
     def _follow(self, said: wire.SetPlan) -> None:
         before = self.active

@@ -15,8 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from txvaurien.behaviors.base import Behavior
 from txvaurien.errors import ConfigError
 from txvaurien.plan import Plan
-from txvaurien.testing import JoinedProxy
-from txvaurien.testing.behaviors import BehaviorLaws
+from txvaurien.testing import BehaviorLaws, JoinedProxy
 
 
 class BatchLaws(BehaviorLaws, SynchronousTestCase):
