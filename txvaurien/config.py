@@ -18,12 +18,12 @@ from msgspec import structs
 from txvaurien.errors import ConfigError
 from txvaurien.net.addresses import Backend, Listen, parse_backend, parse_listen
 from txvaurien.net.allowed import Pattern, parse_patterns
+from txvaurien.net.ends import Ends, ends_of
 from txvaurien.options import build
 from txvaurien.plan import Plan
 from txvaurien.planning.faults import FaultReader
 from txvaurien.plugins import Registry
 from txvaurien.process.definition import Definition
-from txvaurien.process.ends import Ends, ends_of
 from txvaurien.protocols.base import WireProtocol
 from txvaurien.settings.commandline import CommandLine, Source, read
 from txvaurien.settings.described import Described, check_together

@@ -72,7 +72,8 @@ class ISession(Interface):
 
     edits = Attribute(
         "bool: whether the next frames may have a ``forward`` that differs from their"
-        " ``raw``. While it is false the link may send bytes on before it frames them."
+        " ``raw``, also where the answer to a refusal's ``to_backend`` is still to be swallowed."
+        " While it is false the link may send bytes on before it frames them."
     )
 
     backend = Attribute(

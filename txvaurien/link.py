@@ -15,11 +15,11 @@ from txvaurien.errors import NotLegal
 from txvaurien.exchange import LiveExchange
 from txvaurien.interfaces import ILinkControl
 from txvaurien.links.chains import Chains
-from txvaurien.links.changes import Changes
 from txvaurien.links.closing import Closing
 from txvaurien.links.lane import End, Lane
 from txvaurien.links.patience import Patience
 from txvaurien.links.proxyside import ProxySide
+from txvaurien.links.switchover import Switchover
 from txvaurien.links.traffic import Traffic
 from txvaurien.links.turns import Turns
 from txvaurien.model import Connect, Direction, Exchange, Hook, Side, Then
@@ -42,7 +42,6 @@ class Link:
         "_connect",
         "backend",
         "chains",
-        "changes",
         "client",
         "client_address",
         "clock",
@@ -61,6 +60,7 @@ class Link:
         "server",
         "session",
         "spoiled",
+        "switchover",
         "to_backend",
         "to_client",
         "traffic",
@@ -89,7 +89,7 @@ class Link:
         self.turns, self.traffic = (Turns(self), Traffic(self)) if meter is None else meter.parts(self)
         self.chains = Chains(self)
         self.closing = Closing(self)
-        self.changes = Changes(self)
+        self.switchover = Switchover(self)
         #: Every request is refused with this kind: there is no backend.
         self.refuse_all = ""
         #: What `on_connect` sees; None before and after.
@@ -135,12 +135,12 @@ class Link:
             return
         self.closing.watch_idle()
         if self.proxy.active.idle:
-            self.changes.begin()
+            self.switchover.begin()
             return
         self._connect = Exchange(Connect())
         verdict = self.proxy.active.verdict(self, self._connect, self.turns.tallies)
         if verdict is None:
-            self.changes.begin()
+            self.switchover.begin()
             return
         live = self.turns.bring_to_life(self._connect, verdict)
         if live.run(Hook.CONNECT, lambda: self._connect_decided(live)):
@@ -151,14 +151,14 @@ class Link:
         if self.over:
             return
         if live.answer is None or self.client is None:
-            self.changes.begin()
+            self.switchover.begin()
             return
-        self.changes.begin(dial=False)
+        self.switchover.begin(dial=False)
         self._say_and_end(live.answer, live.answer_then)
 
     def fail_handshake(self, kind: str, rule: Activation) -> None:
         """Have the TLS handshake with the client fail (`IExchange.fail_handshake`)."""
-        self.changes.spoil(kind, rule)
+        self.switchover.spoil(kind, rule)
 
     def backend_connected(self, backend: Pipe) -> None:
         """The backend has taken the connection."""

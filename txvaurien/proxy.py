@@ -19,11 +19,12 @@ from twisted.internet.protocol import Factory
 from txvaurien.actions import Actions
 from txvaurien.journals.reports import Reports, Stats, describe_links
 from txvaurien.link import Link
-from txvaurien.links.clientend import ClientEnd
+from txvaurien.links.admission import Admission
+from txvaurien.links.clientprotocol import ClientProtocol
 from txvaurien.links.dialling import Dialler
-from txvaurien.links.welcoming import Welcoming
 from txvaurien.model import Side, Then
 from txvaurien.net.addresses import Backend, parse_backend
+from txvaurien.net.ends import Ends
 from txvaurien.net.gate import Gate
 from txvaurien.net.itself import refuse_itself
 from txvaurien.net.pipe import Pipe
@@ -32,7 +33,6 @@ from txvaurien.net.pool import Pool
 from txvaurien.net.reach import CheckedReactor, Reach, Way
 from txvaurien.plan import Plan
 from txvaurien.planning.planfollower import PlanFollower
-from txvaurien.process.ends import Ends
 from txvaurien.protocols.base import WireProtocol
 from txvaurien.rules import Cap
 from txvaurien.tls.keeper import AuthorityKeeper
@@ -40,8 +40,8 @@ from txvaurien.tls.keeper import AuthorityKeeper
 if TYPE_CHECKING:
     from txvaurien.metrics.figures import Figures
     from txvaurien.metrics.meter import Meter
-    from txvaurien.net.tlsarguments import ListenArguments
-    from txvaurien.tls.secure import MakePipe, Secure
+    from txvaurien.net.tlsarguments import ListenTlsArguments
+    from txvaurien.tls.linktls import LinkTls, MakePipe
 
 #: How long a link may take to end when the proxy stops, in seconds.
 STOP_TIME = 0.3
@@ -103,7 +103,7 @@ class Proxy(PlanFollower):
         self.keeper = AuthorityKeeper() if keeper is None else keeper
         self._places = places or {}
         #: Speaks TLS at the ends of links; None where nobody does.
-        self.secure = self._secure_for(self.backend)
+        self.tls = self._tls_for(self.backend)
         self.reach: Reach | None = None
         #: What connections to the backend may lead to; None for anything.
         self.way: Way | None = None
@@ -123,8 +123,8 @@ class Proxy(PlanFollower):
         self.warn_of_misfire = self.reports.warn_of_misfire
         self.recognise, self.advise = self.reports.recognise, self.reports.advise
         self.heard_nothing = self.reports.heard_nothing
-        self.welcoming = Welcoming(self)
-        self.welcome, self.turn_away = self.welcoming.welcome, self.welcoming.turn_away
+        self.admission = Admission(self)
+        self.welcome, self.turn_away = self.admission.welcome, self.admission.turn_away
         #: Links are not connected to the backend, and their clients are not told.
         self.half_open = False
         self.actions = Actions(self)
@@ -141,30 +141,30 @@ class Proxy(PlanFollower):
 
     # TLS.
 
-    def _secure_for(self, backend: Backend) -> Secure | None:
+    def _tls_for(self, backend: Backend) -> LinkTls | None:
         """What speaks TLS, where anybody does; the TLS library is imported then, and not before."""
         if self.ends.tls is None and backend.tls is None and not self.protocol.begins_tls:
             return None
-        from txvaurien.tls.secure import Secure
+        from txvaurien.tls.linktls import LinkTls
 
-        return Secure(self.protocol, self.ends, backend, self.keeper, self._places)
+        return LinkTls(self.protocol, self.ends, backend, self.keeper, self._places)
 
-    def listen_with(self, arguments: ListenArguments) -> None:
+    def listen_with(self, arguments: ListenTlsArguments) -> None:
         """Speak TLS with clients as an ``ssl:`` endpoint string says.
 
         :raises ConfigError: a file will not do.
         """
         self.ends = structs.replace(self.ends, tls=arguments.cert, tls_key=arguments.key)
-        self.secure = self._secure_for(self.backend)
+        self.tls = self._tls_for(self.backend)
 
     def pipe_at(self, side: Side, link: Link, make: MakePipe) -> Pipe:
         """A connection at one end of a link.
 
         :param make: makes it for those who want to know what becomes of it, and what comes.
         """
-        if self.secure is None:
+        if self.tls is None:
             return make(link, link.traffic)
-        return self.secure.wrap(side, link, make)
+        return self.tls.wrap(side, link, make)
 
     async def settled(self) -> None:
         """Returns when all that has been set has taken effect; where there is one process, at once."""
@@ -208,7 +208,7 @@ class Proxy(PlanFollower):
 
     def _connect_to(self, backend: Backend) -> None:
         # Which may fail, and then all is as it was.
-        self.secure = self._secure_for(backend)
+        self.tls = self._tls_for(backend)
         self.endpoint = self._endpoint_to(backend)
         self.backend = backend
 
@@ -309,7 +309,7 @@ class Proxy(PlanFollower):
         Actions are ended by whoever began them, or by the `ProxyService`.
         """
         gone: Deferred[None] = Deferred()
-        self.welcoming.stop()
+        self.admission.stop()
         if self.links:
             self._all_gone.append(gone)
         else:
@@ -319,7 +319,7 @@ class Proxy(PlanFollower):
         return gone
 
 
-class ProxyProtocol(ClientEnd):
+class ProxyProtocol(ClientProtocol):
     """The client's end of a link."""
 
 

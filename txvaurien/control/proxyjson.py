@@ -10,11 +10,11 @@ from txvaurien.errors import ConfigError
 from txvaurien.net.addresses import HOST_PORT, Backend, Listen, parse_backend, parse_listen
 from txvaurien.net.allowed import check_asked
 from txvaurien.net.endpoints import numeric
+from txvaurien.net.ends import AUTO, Ends
 from txvaurien.options import options_of, plain_values
 from txvaurien.planning.faults import describe_plan
 from txvaurien.process.definition import Definition
 from txvaurien.process.definitionreader import DefinitionReader
-from txvaurien.process.ends import AUTO, Ends
 from txvaurien.process.limits import Limits
 from txvaurien.process.member import Member
 from txvaurien.process.proxies import NoProxy, Proxies

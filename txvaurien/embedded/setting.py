@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from txvaurien.embedded.proxyurl import Talk
 from txvaurien.errors import ConfigError
 from txvaurien.net.addresses import parse_backend
+from txvaurien.net.ends import AUTO, FILES
 from txvaurien.planning.seeds import new_seed
 from txvaurien.plugins import Registry
 from txvaurien.process.definition import Definition
 from txvaurien.process.definitionreader import DefinitionReader
-from txvaurien.process.ends import AUTO, FILES
 
 Part = str | Mapping[str, object]
 

@@ -121,7 +121,7 @@ class Reports:
 
     def warn_of_tls(self, activation: Activation) -> None:
         """A rule may be for TLS with clients, where none is spoken."""
-        secure = self._proxy.secure
+        secure = self._proxy.tls
         if activation.rule.behavior.needs_tls and not (secure is not None and secure.with_clients):
             self._proxy.log.warn(
                 "{name}: {rule} does nothing: no TLS is spoken with clients here; use --tls auto",

@@ -27,7 +27,7 @@ from txvaurien.tls.engine import TlsError
 
 if TYPE_CHECKING:
     from txvaurien.proxy import Proxy
-    from txvaurien.tls.secure import Secure
+    from txvaurien.tls.linktls import LinkTls
 
 #: How long nothing more is said of a backend that cannot be reached, in seconds.
 COMPLAIN_EVERY = 10.0
@@ -120,7 +120,7 @@ class Dialler:
     def up(self, link: Link, pipe: Pipe) -> None:
         """The backend has taken the connection: agree on TLS, where it is spoken from the first byte on."""
         self._introduce(link, pipe)
-        secure = self._proxy.secure
+        secure = self._proxy.tls
         if secure is None or secure.later or not secure.with_backend:
             link.backend_connected(pipe)
         else:
@@ -248,7 +248,7 @@ class Shaking:
         self._pipe = pipe
         self._told = False
 
-    def begin(self, secure: Secure, timeout: float) -> None:
+    def begin(self, secure: LinkTls, timeout: float) -> None:
         """Begin; the dialler and the link are told of the outcome."""
         self._pipe.owner = self
         secure.shake(self._pipe, self._settle, timeout)
@@ -294,7 +294,7 @@ class Shaking:
 
 
 @implementer(IHalfCloseableProtocol)
-class LinkEnd(Protocol):
+class LinkProtocol(Protocol):
     """What the two ends of a link have in common: tell the link what the transport says.
 
     Where a poller watches the socket there is no transport any more, and nothing comes this way.
@@ -332,7 +332,7 @@ class LinkEnd(Protocol):
         self.pipe.owner.pipe_lost(self.pipe, not reason.check(ConnectionDone))
 
 
-class BackendProtocol(LinkEnd):
+class BackendProtocol(LinkProtocol):
     """The backend's end of a link."""
 
     side = Side.BACKEND

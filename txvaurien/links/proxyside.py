@@ -15,7 +15,7 @@ from txvaurien.rules import Activation
 if TYPE_CHECKING:
     from txvaurien.link import Link
     from txvaurien.metrics.meter import Meter
-    from txvaurien.tls.secure import Secure
+    from txvaurien.tls.linktls import LinkTls
 
 
 class ProxySide(Protocol):
@@ -30,7 +30,7 @@ class ProxySide(Protocol):
     #: Notes what the metrics need; None where nobody reads them.
     meter: Meter | None
     #: Speaks TLS at the ends of links; None where nobody does.
-    secure: Secure | None
+    tls: LinkTls | None
     #: Seconds that connecting to the backend may take, and a TLS handshake.
     timeout: float
 

@@ -92,7 +92,7 @@ class Traffic:
             else:
                 self._follow_replies(lane, frames)
         except FramingError as error:
-            self._link.changes.go_opaque(lane, error)
+            self._link.switchover.go_opaque(lane, error)
 
     # One loop each, with as little in it as can be: this is done for every message of undisturbed links.
 
@@ -182,13 +182,13 @@ class Traffic:
                 frame = next(frames, None)
         except FramingError as error:
             lane.flush()
-            self._link.changes.go_opaque(lane, error)
+            self._link.switchover.go_opaque(lane, error)
             return
         lane.flush()
         if lane.frames is frames:
             lane.frames = None
             if self._link.opaque and lane.session is not self._link.session:
-                self._link.changes.switch(lane)
+                self._link.switchover.switch(lane)
 
     def wake(self, lane: Lane) -> None:
         """What the lane waited for may have come."""
@@ -228,7 +228,7 @@ class Traffic:
             if self._link.patience is not None:
                 self._link.patience.asked(frame)
             if frame.secures:
-                self._link.changes.secure(lane)
+                self._link.switchover.secure(lane)
         return True
 
     def _is_asking(self, lane: Lane, live: LiveExchange) -> bool:
@@ -279,7 +279,7 @@ class Traffic:
             if self._link.patience is not None:
                 self._link.patience.asked(frame)
             if frame.secures:
-                self._link.changes.secure(lane)
+                self._link.switchover.secure(lane)
         if lane.over:
             return
         if frame.last:
@@ -341,7 +341,7 @@ class Traffic:
             lane.flush()
             self._link.turns.reply_done(exchange)
             if frame.secures:
-                self._link.changes.secure(lane, dropped)
+                self._link.switchover.secure(lane, dropped)
             if frame.then is not Then.KEEP and not dropped:
                 self._link.hang_up(End.RST if frame.then is Then.RESET else End.FIN)
         return True

@@ -55,8 +55,8 @@ from txvaurien.net.endpoints import (
 from txvaurien.net.tlsarguments import (
     TLS_TYPES,
     ArgumentError,
-    ListenArguments,
-    TlsArguments,
+    BackendTlsArguments,
+    ListenTlsArguments,
     backend_arguments,
     listen_arguments,
 )
@@ -80,7 +80,7 @@ class Backend:
     text: str
     host: str = ""
     port: int = 0
-    tls: TlsArguments | None = None
+    tls: BackendTlsArguments | None = None
 
     @property
     def authority(self) -> str:
@@ -204,7 +204,7 @@ class Listen:
     port: int = 0
 
     @property
-    def tls(self) -> ListenArguments | None:
+    def tls(self) -> ListenTlsArguments | None:
         """What it says of TLS; None if it says nothing, or what only Twisted understands."""
         return None if self.host else listen_arguments(Description.of(self.text))
 

@@ -45,7 +45,7 @@ class ArgumentError(ValueError):
 
 
 @dataclass(frozen=True)
-class TlsArguments:
+class BackendTlsArguments:
     """What a ``tls:`` backend says of TLS. What it leaves out (None) is as the options of the proxy say.
 
     :param name: the name that the certificate is for, and that SNI asks for; an address has none.
@@ -71,7 +71,7 @@ class TlsArguments:
         return not self.ca is self.cert is self.key is None
 
 
-def backend_arguments(described: Description) -> TlsArguments:
+def backend_arguments(described: Description) -> BackendTlsArguments:
     """What a ``tls:`` or ``ssl:`` endpoint string says.
 
     :raises ArgumentError: it cannot be.
@@ -97,7 +97,7 @@ def backend_arguments(described: Description) -> TlsArguments:
         raise ArgumentError("nothing can be reached at port 0")
     if "key" in named and "cert" not in named:
         raise ArgumentError("it has a key, and no certificate (cert)")
-    return TlsArguments(
+    return BackendTlsArguments(
         named.get("name") or named["host"],
         _verify(described.kind, named),
         named.get("ca"),
@@ -130,7 +130,7 @@ def _plain(named: Mapping[str, str]) -> str:
 
 
 @dataclass(frozen=True)
-class ListenArguments:
+class ListenTlsArguments:
     """What an ``ssl:`` endpoint string for listening says.
 
     :param plain: the endpoint string that listens, without TLS.
@@ -143,7 +143,7 @@ class ListenArguments:
     key: str
 
 
-def listen_arguments(described: Description) -> ListenArguments | None:
+def listen_arguments(described: Description) -> ListenTlsArguments | None:
     """What an ``ssl:`` endpoint string says, in Twisted's arguments; None for what is left to Twisted."""
     given = dict(described.named)
     for name, value in zip(("port", "privateKey", "certKey"), described.positional, strict=False):
@@ -158,4 +158,4 @@ def listen_arguments(described: Description) -> ListenArguments | None:
     if "backlog" in given:
         parts.append(f"backlog={given['backlog']}")
     key = given.get("privateKey", "server.pem")
-    return ListenArguments(":".join(parts), given.get("certKey", key), key)
+    return ListenTlsArguments(":".join(parts), given.get("certKey", key), key)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from twisted.logger import Logger
 
+from txvaurien.net.ends import AUTO
 from txvaurien.plan import Plan
-from txvaurien.process.ends import AUTO
 from txvaurien.process.member import Member
 from txvaurien.proxy import Proxy
 
@@ -38,9 +38,9 @@ def where_it_listens(member: Member) -> str:
 
 def _tls(proxy: Proxy) -> str:
     """What clients have to know of TLS."""
-    if proxy.secure is None or not proxy.secure.with_clients:
+    if proxy.tls is None or not proxy.tls.with_clients:
         return ""
-    begins = ", once the protocol begins it" if proxy.secure.later else ""
+    begins = ", once the protocol begins it" if proxy.tls.later else ""
     if proxy.ends.tls in (None, AUTO):
         return f" (TLS{begins}; clients have to trust its authority, see --tls-ca-out)"
     return f" (TLS{begins})"

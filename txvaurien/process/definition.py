@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from txvaurien.net.ends import Ends
 from txvaurien.options import values_of
 from txvaurien.plan import Plan
-from txvaurien.process.ends import Ends
 from txvaurien.process.limits import Limits
 from txvaurien.proxy import Proxy
 from txvaurien.service import BACKLOG, ProxyService

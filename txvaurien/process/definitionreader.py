@@ -16,6 +16,7 @@ from twisted.logger import Logger
 
 from txvaurien.errors import ConfigError
 from txvaurien.net.addresses import parse_backend, parse_listen
+from txvaurien.net.ends import AUTO, FILES, Ends
 from txvaurien.options import build, options_of, unknown
 from txvaurien.plan import PlacedToxic, Plan
 from txvaurien.planning.faults import FaultReader, ToxicFields
@@ -24,7 +25,6 @@ from txvaurien.planning.rulefields import read_name
 from txvaurien.planning.seeds import FORM, is_seed
 from txvaurien.plugins import Registry
 from txvaurien.process.definition import Definition
-from txvaurien.process.ends import AUTO, FILES, Ends
 from txvaurien.process.limits import Limits
 from txvaurien.protocols.base import WireProtocol
 from txvaurien.toxics.base import Toxic

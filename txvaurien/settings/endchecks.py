@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from txvaurien.errors import ConfigError
+from txvaurien.net.ends import AUTO
 from txvaurien.process.definition import Definition
-from txvaurien.process.ends import AUTO
 
 _OF_BACKENDS = ("backend-tls-verify", "backend-tls-ca", "backend-tls-cert", "backend-tls-key")
 

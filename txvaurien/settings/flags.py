@@ -17,9 +17,9 @@ from msgspec import Meta
 
 from txvaurien.errors import ConfigError
 from txvaurien.journals.journalfile import KEEP, MAX_SIZE
+from txvaurien.net import ends
 from txvaurien.options import Declared, Option, nearest, options_of, unknown
 from txvaurien.plugins import Registry
-from txvaurien.process import ends
 from txvaurien.process.limits import Limits
 
 #: Options that only the command line has: their names and help texts.

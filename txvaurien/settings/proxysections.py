@@ -17,12 +17,12 @@ from msgspec import Meta
 
 from txvaurien.errors import ConfigError
 from txvaurien.net.addresses import parse_backend, parse_listen
+from txvaurien.net.ends import Ends, ends_of
 from txvaurien.options import Option, build, convert, options_of, unknown
 from txvaurien.planning.faults import FaultReader
 from txvaurien.planning.rulefields import read_name
 from txvaurien.plugins import Registry
 from txvaurien.process.definition import Definition
-from txvaurien.process.ends import Ends, ends_of
 from txvaurien.process.limits import Limits
 from txvaurien.protocols.base import WireProtocol
 from txvaurien.settings.described import Described

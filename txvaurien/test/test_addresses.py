@@ -32,7 +32,7 @@ from zope.interface import alsoProvides, implementer
 from txvaurien.errors import ConfigError
 from txvaurien.net.addresses import Backend, Listen, parse_backend, parse_listen
 from txvaurien.net.endpoints import LocalhostEndpoint, TimedEndpoint
-from txvaurien.net.tlsarguments import TlsArguments
+from txvaurien.net.tlsarguments import BackendTlsArguments
 
 
 @implementer(IHostnameResolver)
@@ -94,7 +94,7 @@ class BackendTests(SynchronousTestCase):
 
     def test_tls(self) -> None:
         """What an endpoint string says of TLS is read; it is the proxy that speaks it."""
-        said = TlsArguments("example.org", host="example.org", port=465)
+        said = BackendTlsArguments("example.org", host="example.org", port=465)
         self.assertEqual(parse_backend("tls:example.org:465"), Backend("tls:example.org:465", tls=said))
         self.assertIsInstance(self.endpoint("tls:127.0.0.1:1"), TCP4ClientEndpoint)
 

@@ -16,9 +16,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.behaviors.error import Error
 from txvaurien.clients.processes import ProxyProcess
+from txvaurien.net.ends import Ends
 from txvaurien.net.proxyheader import header_for
 from txvaurien.plan import Plan
-from txvaurien.process.ends import Ends
 from txvaurien.rules import Rule
 from txvaurien.test.memory import MemoryProxy
 from txvaurien.test.servers import ServerProcess, free_port, require

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 from txvaurien.config import Settings, load
+from txvaurien.net.ends import Ends
 from txvaurien.options import options_of
 from txvaurien.plugins import Registry
 from txvaurien.process.definitionreader import FIELDS
-from txvaurien.process.ends import Ends
 from txvaurien.process.limits import Limits
 from txvaurien.settings.proxysections import INHERITED, SectionFields
 from txvaurien.test.registries import Flaky

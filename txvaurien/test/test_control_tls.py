@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from txvaurien.client import AsyncClient
 from txvaurien.clients.blocking import Client, ProxyHandle
 from txvaurien.clients.vocabulary import VaurienError
-from txvaurien.process.ends import Ends
+from txvaurien.net.ends import Ends
 from txvaurien.process.proxies import Proxies
 from txvaurien.test.control_helpers import ControlCase, RawClient, guarded, proxy
 from txvaurien.test.support import connect

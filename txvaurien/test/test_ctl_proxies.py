@@ -14,7 +14,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from txvaurien.behaviors.delay import Delay
 from txvaurien.ctl import asked as ctlasked
-from txvaurien.process.ends import Ends
+from txvaurien.net.ends import Ends
 from txvaurien.test.ctl_case import CommandCase
 from txvaurien.test.servers import free_port
 from txvaurien.test.test_client_proxies import ServerCase

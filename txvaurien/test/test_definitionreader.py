@@ -8,13 +8,13 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.errors import ConfigError
+from txvaurien.net.ends import Ends
 from txvaurien.options import values_of
 from txvaurien.plan import Plan
 from txvaurien.planning.faults import describe_plan
 from txvaurien.plugins import Registry
 from txvaurien.process.definition import Definition
 from txvaurien.process.definitionreader import DefinitionReader, MissingField
-from txvaurien.process.ends import Ends
 from txvaurien.process.limits import Limits
 from txvaurien.test.registries import registry
 

@@ -10,11 +10,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.behaviors.delay import Delay
 from txvaurien.net.addresses import parse_backend, parse_listen
+from txvaurien.net.ends import Ends
 from txvaurien.plan import PlacedToxic, Plan
 from txvaurien.planning.faults import FaultReader
 from txvaurien.planning.mix import Share
 from txvaurien.process.definition import Definition
-from txvaurien.process.ends import Ends
 from txvaurien.process.limits import Limits
 from txvaurien.protocols.tcp import Tcp
 from txvaurien.rules import Rule

@@ -5,8 +5,8 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.errors import ConfigError
+from txvaurien.net.ends import FILES, Ends, ends_of
 from txvaurien.options import build, options_of, values_of
-from txvaurien.process.ends import FILES, Ends, ends_of
 from txvaurien.settings.flags import OfProxy
 
 

@@ -46,7 +46,7 @@ HEAVY = (
     "txvaurien.tls.authority",
     "txvaurien.tls.backend",
     "txvaurien.tls.pipe",
-    "txvaurien.tls.secure",
+    "txvaurien.tls.linktls",
     "txvaurien.workers",
     "unittest",
     "werkzeug",

@@ -16,8 +16,8 @@ from txvaurien.behaviors.dummy import Dummy
 from txvaurien.behaviors.error import Error
 from txvaurien.behaviors.tls import Tls
 from txvaurien.model import Direction
+from txvaurien.net.ends import Ends
 from txvaurien.plan import PlacedToxic, Plan
-from txvaurien.process.ends import Ends
 from txvaurien.protocols.mysql import MySQL, wire
 from txvaurien.rules import Rule
 from txvaurien.test import mysql_samples as samples

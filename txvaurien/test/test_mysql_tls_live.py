@@ -21,8 +21,8 @@ from txvaurien.behaviors.error import Error
 from txvaurien.behaviors.tls import Tls
 from txvaurien.clients.processes import ProxyProcess
 from txvaurien.model import Direction
+from txvaurien.net.ends import Ends
 from txvaurien.plan import PlacedToxic, Plan
-from txvaurien.process.ends import Ends
 from txvaurien.protocols.mysql import MySQL
 from txvaurien.service import ProxyService
 from txvaurien.test import mysql_upstream

@@ -10,9 +10,9 @@ from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.error import Error
 from txvaurien.config import Settings, load
 from txvaurien.errors import ConfigError
+from txvaurien.net.ends import Ends
 from txvaurien.options import options_of
 from txvaurien.process.definition import Definition
-from txvaurien.process.ends import Ends
 from txvaurien.process.limits import Limits
 from txvaurien.protocols.redis import Redis
 from txvaurien.service import BACKLOG

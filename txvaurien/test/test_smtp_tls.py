@@ -14,8 +14,8 @@ from txvaurien.behaviors.delay import Delay
 from txvaurien.behaviors.error import Error
 from txvaurien.behaviors.tls import Tls
 from txvaurien.model import Direction
+from txvaurien.net.ends import Ends
 from txvaurien.plan import PlacedToxic, Plan
-from txvaurien.process.ends import Ends
 from txvaurien.protocols.smtp import Smtp
 from txvaurien.rules import Rule
 from txvaurien.test.memory import MemoryProxy

@@ -11,8 +11,8 @@ from typing import Any
 from txvaurien.behaviors.error import Error
 from txvaurien.behaviors.tls import Tls
 from txvaurien.model import Direction
+from txvaurien.net.ends import Ends
 from txvaurien.plan import PlacedToxic, Plan
-from txvaurien.process.ends import Ends
 from txvaurien.protocols.smtp import Smtp
 from txvaurien.rules import Rule
 from txvaurien.service import ProxyService

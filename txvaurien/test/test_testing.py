@@ -68,6 +68,7 @@ class LineSession(Session):
             raise FramingError("nobody asked for this")
         exchange = self.pending.popleft()
         del self.buffers[TO_CLIENT][: len(line)]
+        self.edits = None in self.pending
         if exchange is None:
             return Frame(line, None, edited=b"")
         exchange.response = Line(line, reply=True)
@@ -92,6 +93,7 @@ class LineSession(Session):
         to_backend = b""
         if exchange.sent:
             self.pending.append(None)
+            self.edits = True
             to_backend = b"undo\n"
         else:
             self.withdraw(exchange)
@@ -178,6 +180,14 @@ class _Forgetful(LineSession):
         return Refusal(b"broken\n", b"undo\n" if exchange.sent else b"")
 
 
+class _Unannounced(LineSession):
+    """Keeps a reply from the client, and does not say before that there will be edits."""
+
+    def receive(self, direction: Direction, data: bytes) -> Iterator[Frame]:
+        yield from super().receive(direction, data)
+        self.edits = False
+
+
 class _Speechless(LineSession):
     """Says something that is no reply."""
 
@@ -246,6 +256,10 @@ class BrokenLaws(SynchronousTestCase):
         """Refusals that leave the session out of step are found."""
         self.broken(_Forgetful, "test_refused_before")
         self.broken(_Forgetful, "test_refused_between")
+
+    def test_unannounced(self) -> None:
+        """A reply that is swallowed, where a link would have sent it on already, is found."""
+        self.broken(_Unannounced, "test_refused_between")
 
     def test_replies(self) -> None:
         """A refusal that no server could say as a reply is found."""

@@ -13,10 +13,10 @@ from txvaurien.behaviors.tls import Tls
 from txvaurien.errors import ConfigError
 from txvaurien.exchange import LiveExchange
 from txvaurien.interfaces import IBehavior
+from txvaurien.net.ends import Ends
 from txvaurien.plan import Plan
 from txvaurien.planning.faults import FaultReader
 from txvaurien.plugins import Registry
-from txvaurien.process.ends import Ends
 from txvaurien.protocols.tcp import Tcp
 from txvaurien.rules import Rule
 from txvaurien.test.tls_live import Files

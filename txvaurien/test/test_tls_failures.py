@@ -9,8 +9,8 @@ from txvaurien.behaviors.error import Error
 from txvaurien.behaviors.tls import Tls
 from txvaurien.errors import ConfigError
 from txvaurien.exchange import LiveExchange
+from txvaurien.net.ends import Ends
 from txvaurien.plan import Plan
-from txvaurien.process.ends import Ends
 from txvaurien.protocols.http import Http
 from txvaurien.test.lines import GatewayLines
 from txvaurien.test.tls_memory import LinkCase, Spoken, Waiting, client_engine, server_engine

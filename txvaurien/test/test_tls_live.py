@@ -15,7 +15,7 @@ import httpx
 from twisted.internet.defer import gatherResults
 
 from txvaurien.behaviors.tls import Tls
-from txvaurien.process.ends import Ends
+from txvaurien.net.ends import Ends
 from txvaurien.protocols.http import Http
 from txvaurien.protocols.redis import Redis
 from txvaurien.protocols.tcp import Tcp

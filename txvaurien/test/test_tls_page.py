@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import get_args, get_type_hints
 
 from txvaurien.behaviors.tls import Tls
-from txvaurien.process.ends import Ends
+from txvaurien.net.ends import Ends
 from txvaurien.test.http_servers import PythonServer
 from txvaurien.test.servers import RedisServer, free_port
 from txvaurien.test.shellpages import PageFollower

@@ -12,8 +12,8 @@ import redis
 
 from txvaurien.behaviors.tls import Tls
 from txvaurien.embed import chaos_proxy
+from txvaurien.net.ends import AUTO, Ends
 from txvaurien.plan import Plan
-from txvaurien.process.ends import AUTO, Ends
 from txvaurien.protocols.http import Http
 from txvaurien.protocols.memcache import Memcache
 from txvaurien.protocols.mysql import MySQL

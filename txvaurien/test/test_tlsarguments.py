@@ -9,8 +9,8 @@ from txvaurien.net.addresses import parse_backend, parse_listen
 from txvaurien.net.endpoints import Description
 from txvaurien.net.tlsarguments import (
     ArgumentError,
-    ListenArguments,
-    TlsArguments,
+    BackendTlsArguments,
+    ListenTlsArguments,
     backend_arguments,
     listen_arguments,
 )
@@ -18,12 +18,12 @@ from txvaurien.net.tlsarguments import (
 _EMPTY = "a part of it is empty; an IPv6 address stands in brackets, as in tls:[::1]:443"
 
 
-def read(text: str) -> TlsArguments:
+def read(text: str) -> BackendTlsArguments:
     """What a backend says of TLS."""
     return backend_arguments(Description.of(text))
 
 
-def listened(text: str) -> ListenArguments | None:
+def listened(text: str) -> ListenTlsArguments | None:
     """What a listener says of TLS."""
     return listen_arguments(Description.of(text))
 
@@ -43,7 +43,7 @@ class BackendTests(TestCase):
             ("tls:host=::1:port=6380", "::1"),
             ("tls:host=[fe80::1%eth0]:port=6380", "fe80::1%eth0"),
         ):
-            self.assertEqual(read(text), TlsArguments(host, host=host, port=6380), text)
+            self.assertEqual(read(text), BackendTlsArguments(host, host=host, port=6380), text)
 
     def test_direct(self) -> None:
         """Where a socket is connected to is known, but for what only an endpoint can do."""
@@ -61,7 +61,7 @@ class BackendTests(TestCase):
         """All that ours say."""
         read_all = read("tls:a.example:1:verify=no:ca=/ca.pem:cert=/c.pem:key=/k.pem:name=b.example")
         files = ("/ca.pem", "/c.pem", "/k.pem")
-        self.assertEqual(read_all, TlsArguments("b.example", False, *files, host="a.example", port=1))
+        self.assertEqual(read_all, BackendTlsArguments("b.example", False, *files, host="a.example", port=1))
         self.assertTrue(read_all.files)
         self.assertFalse(read("tls:a.example:1:verify=no:name=b").files)
 
@@ -69,9 +69,9 @@ class BackendTests(TestCase):
         """What its own ``tls:`` and ``ssl:`` strings call these."""
         files = ("/roots", "/c.pem", "/k.pem")
         said = read("tls:a.example:1:certificate=/c.pem:privateKey=/k.pem:trustRoots=/roots")
-        self.assertEqual(said, TlsArguments("a.example", None, *files, host="a.example", port=1))
+        self.assertEqual(said, BackendTlsArguments("a.example", None, *files, host="a.example", port=1))
         said = read("ssl:host=a.example:port=1:certKey=/c.pem:privateKey=/k.pem:caCertsDir=/roots:hostname=b")
-        self.assertEqual(said, TlsArguments("b", None, *files, host="a.example", port=1))
+        self.assertEqual(said, BackendTlsArguments("b", None, *files, host="a.example", port=1))
 
     def test_verify(self) -> None:
         """``tls:`` leaves it to the options; ``ssl:`` knows nobody to trust, unless it is told."""

@@ -18,8 +18,8 @@ from redis.retry import Retry
 from twisted.internet import reactor
 
 from txvaurien.behaviors.base import Behavior
+from txvaurien.net.ends import AUTO, Ends
 from txvaurien.plan import Plan
-from txvaurien.process.ends import AUTO, Ends
 from txvaurien.protocols.base import WireProtocol
 from txvaurien.proxy import Proxy
 from txvaurien.service import ProxyService

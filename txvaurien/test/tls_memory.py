@@ -14,7 +14,7 @@ from twisted.trial.unittest import TestCase
 from txvaurien.behaviors.base import Behavior
 from txvaurien.exchange import LiveExchange
 from txvaurien.model import Then
-from txvaurien.process.ends import AUTO, Ends
+from txvaurien.net.ends import AUTO, Ends
 from txvaurien.test.memory import MemoryProxy, MemoryTransport
 from txvaurien.tls.authority import Authority
 from txvaurien.tls.certificates import server_context

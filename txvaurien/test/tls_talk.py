@@ -10,7 +10,7 @@ from cryptography.x509 import load_pem_x509_certificate
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
 
-from txvaurien.process.ends import Ends
+from txvaurien.net.ends import Ends
 from txvaurien.test.memory import MemoryProxy, MemoryTransport
 from txvaurien.tls.authority import Authority
 from txvaurien.tls.certificates import Spoil, server_context

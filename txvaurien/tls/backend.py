@@ -12,7 +12,7 @@ from twisted.internet.abstract import isIPAddress, isIPv6Address
 
 from txvaurien.errors import ConfigError
 from txvaurien.net.addresses import Backend
-from txvaurien.process.ends import Ends
+from txvaurien.net.ends import Ends
 from txvaurien.tls.certificates import Credentials
 from txvaurien.tls.engine import Engine, TlsError
 

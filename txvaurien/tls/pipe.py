@@ -121,7 +121,8 @@ class TlsPipe(Pipe):
             self._wait()
         kept, self._early = bytes(self._early or b"") + early, None
         if not plain_left:
-            self._fill()
+            # Nothing more can be said until TLS has been agreed on.
+            self.pipe_full(self.inner)
         self.inner.resume(_EARLY)
         self.inner.resume(_REASON)
         if kept or not plain_left:
@@ -135,12 +136,6 @@ class TlsPipe(Pipe):
         if handshake is not None and handshake.stalled:
             self._wait()
             self._send(handshake.release())
-
-    def _fill(self) -> None:
-        """Nothing more can be said until TLS has been agreed on."""
-        if not self.full:
-            self.full = True
-            self.owner.pipe_full(self)
 
     def _wait(self) -> None:
         self._limit = self.clock.callLater(self._timeout, self._too_late)
@@ -282,7 +277,7 @@ class TlsPipe(Pipe):
             data = data[len(plain) :]
             if not self._plain_left and self._engine is not None and self._handshake is not None:
                 # Only now the peer can know that TLS begins.
-                self._fill()
+                self.pipe_full(self.inner)
                 self._shake(self._engine, self._handshake, b"")
         if not data:
             return

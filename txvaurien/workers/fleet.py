@@ -191,7 +191,7 @@ class FleetProxy(Proxy):
             backend=self.backend.text,
             options=_share_of_pool(self._options, number, self._workers),
             ends=values_of(self.ends),
-            authority=None if self.secure is None else self.keeper.authority.dump(),
+            authority=None if self.tls is None else self.keeper.authority.dump(),
             log_level=self._log_level,
             plan=self._ledger.write(self.active),
             actions=[describe_action(action) for action in self._on_links.values()],

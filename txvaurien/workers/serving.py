@@ -14,12 +14,12 @@ from txvaurien.metrics.meter import Meter
 from txvaurien.model import Then
 from txvaurien.net.addresses import parse_backend
 from txvaurien.net.connecting import makes_sockets
+from txvaurien.net.ends import Ends
 from txvaurien.net.peers import client_text
 from txvaurien.net.reach import Reach, Said
 from txvaurien.net.sockets import send_at_once
 from txvaurien.plan import ActivePlan, Plan
 from txvaurien.planning.faults import FaultReader
-from txvaurien.process.ends import Ends
 from txvaurien.proxy import Proxy, ProxyFactory
 from txvaurien.rules import Activation, Cap
 from txvaurien.tls.keeper import AuthorityKeeper

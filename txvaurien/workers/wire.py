@@ -30,7 +30,7 @@ class Begin(msgspec.Struct, tag="begin"):
     :param classes: for each group of plug-ins, the place of each class (``module:Class``) by its name.
     :param protocol: its name; `protocol_options` are by attribute name.
     :param options: what `txvaurien.proxy.Proxy` takes by keyword.
-    :param ends: what `txvaurien.process.ends.Ends` has, by attribute name.
+    :param ends: what `txvaurien.net.ends.Ends` has, by attribute name.
     :param authority: the certificate and the key of the authority of ``--tls auto``, where TLS is spoken.
     :param log_level: the name of the least level that is passed on, as Twisted has it.
     """

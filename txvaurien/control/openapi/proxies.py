@@ -8,10 +8,10 @@ from txvaurien.control.openapi.answers import ADDRESS, exact, list_of, map_of
 from txvaurien.control.openapi.faults import NAME, ref, toxic_schemas
 from txvaurien.control.proxyjson import FILE
 from txvaurien.control.schemas import Schema, property_of
+from txvaurien.net.ends import AUTO, FILES, Ends
 from txvaurien.options import options_of
 from txvaurien.planning.seeds import HIGHEST, LOWEST
 from txvaurien.plugins import Registry
-from txvaurien.process.ends import AUTO, FILES, Ends
 from txvaurien.process.limits import Limits
 
 _NULL: Schema = {"type": "null"}

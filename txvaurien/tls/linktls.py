@@ -13,9 +13,9 @@ from txvaurien.errors import NotLegal
 from txvaurien.links.lane import End
 from txvaurien.model import Direction, Side
 from txvaurien.net.addresses import Backend
+from txvaurien.net.ends import AUTO, Ends
 from txvaurien.net.pipe import Pipe
 from txvaurien.net.pipeowner import Intake, PipeOwner
-from txvaurien.process.ends import AUTO, Ends
 from txvaurien.tls.authority import Fixed, Issuer
 from txvaurien.tls.backend import BackendContext
 from txvaurien.tls.certificates import Credentials, Spoil
@@ -48,7 +48,7 @@ class Contexts(Protocol):
         """:raises NotLegal: there can be none that is wrong in this way."""
 
 
-class Secure:
+class LinkTls:
     """TLS at the ends of one proxy's links.
 
     :param places: where a user has named the files, by the name of the flag.
@@ -150,7 +150,7 @@ class Secure:
         self, link: Link, then: Callable[[Link], None] | None, fault: str, error: TlsError | None
     ) -> None:
         if isinstance(error, NotTls):
-            link.changes.lose_track(link.to_backend, "the client speaks no TLS, and this listener does")
+            link.switchover.lose_track(link.to_backend, "the client speaks no TLS, and this listener does")
             link.proxy.advise(PLAIN_CLIENT)
         elif error is not None:
             self._failed(link, Side.CLIENT, error, End.RST if fault == RESET else End.FIN)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from txvaurien.rules import Activation
 
 
-class Changes:
+class Switchover:
     """Works on behalf of one `Link`."""
 
     __slots__ = ("_link",)
@@ -27,16 +27,16 @@ class Changes:
         :param dial: false if the link is to end anyway: then what is said to the client is said in TLS.
         """
         link = self._link
-        if link.proxy.secure is not None:
-            link.proxy.secure.greet(link, link.proxy.dial if dial else None)
+        if link.proxy.tls is not None:
+            link.proxy.tls.greet(link, link.proxy.dial if dial else None)
         elif dial:
             link.proxy.dial(link)
 
     def spoil(self, kind: str, rule: Activation) -> None:
         """Have the TLS handshake with the client fail (`IExchange.fail_handshake`)."""
-        if self._link.proxy.secure is None:
+        if self._link.proxy.tls is None:
             raise NotLegal("no TLS is spoken with clients here; use --tls auto")
-        self._link.proxy.secure.check_fault(kind)
+        self._link.proxy.tls.check_fault(kind)
         self._link.spoiled = kind, rule
 
     def go_opaque(self, lane: Lane, error: FramingError) -> None:
@@ -82,11 +82,11 @@ class Changes:
         """Both sides go over to TLS; what came after this frame belongs to it."""
         link = self._link
         lane.flush()
-        if dropped or link.proxy.secure is None:
+        if dropped or link.proxy.tls is None:
             # The backend goes over to TLS, and the client will not.
             link.hang_up(End.FIN)
             return
-        link.proxy.secure.go_over(link, self._rest(link.to_backend), self._rest(link.to_client))
+        link.proxy.tls.go_over(link, self._rest(link.to_backend), self._rest(link.to_client))
 
     def _rest(self, lane: Lane) -> bytes:
         """All that has come and was not handled, the session is not to see."""

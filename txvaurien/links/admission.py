@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _NO_HEADER = "have the load balancer send the header, or leave --accept-proxy out"
 
 
-class Welcoming:
+class Admission:
     """Works on behalf of one `Proxy`."""
 
     log = Logger()
@@ -92,10 +92,10 @@ class Welcoming:
     def _pipe(self, client: socket.socket, link: Link) -> Pipe:
         proxy = self._proxy
         assert proxy.poller is not None
-        if proxy.secure is None:
+        if proxy.tls is None:
             return PolledPipe(client, proxy.clock, link, link.traffic, link.to_backend, proxy.poller)
         make = partial(make_polled, client, proxy.clock, link.to_backend, proxy.poller)
-        return proxy.secure.wrap(Side.CLIENT, link, make)
+        return proxy.tls.wrap(Side.CLIENT, link, make)
 
     def stop(self) -> None:
         """Send those away that have not said anything."""

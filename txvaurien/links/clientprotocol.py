@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.python.failure import Failure
 
-from txvaurien.links.dialling import CLOSED, LinkEnd
+from txvaurien.links.dialling import CLOSED, LinkProtocol
 from txvaurien.model import Side
 from txvaurien.net.peers import address_text, host_port_of
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from txvaurien.net.proxyheader import Header
 
 
-class ClientEnd(LinkEnd):
+class ClientProtocol(LinkProtocol):
     """What every such end does."""
 
     side = Side.CLIENT
