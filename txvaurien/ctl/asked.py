@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from txvaurien.clients.blocking import Client
 from txvaurien.clients.blockingproxy import ProxyCommands
 from txvaurien.clients.vocabulary import VaurienError
 from txvaurien.ctl.words import table
+from txvaurien.process.printing import coloured
 
 CONFLICT = 409
 NOT_FOUND = 404
@@ -58,7 +57,7 @@ def printed(said: str | Shown, as_json: bool) -> str:
 def titled(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table below its titles; in colours on a terminal."""
     text = table([titles, *rows])
-    if not _coloured():
+    if not coloured():
         return text
     first, *others = text.split("\n")
     return "\n".join([f"\033[1m{first}\033[0m", *map(_painted, others)])
@@ -70,11 +69,6 @@ def _painted(line: str) -> str:
         if found and (not after or after.startswith("  ")):
             return f"{before}  \033[{colour}m{word}\033[0m{after}"
     return line
-
-
-def _coloured() -> bool:
-    """Whether colours can be seen, and are not unwanted (https://no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def check_fixed(what: str, given: Iterable[str], *fixed: str) -> None:

@@ -13,6 +13,9 @@ from txvaurien.ctl.asked import Asked, printed
 from txvaurien.ctl.parser import make_parser
 from txvaurien.process.printing import show
 
+#: What the control server advises where there are several proxies, and none was named.
+_OVER_HTTP = "ask for /proxies/NAME/... of one of them"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -28,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         proxy = client if chosen.proxy is None else client.proxy(chosen.proxy)
         said = printed(chosen.run(Asked(client, proxy, chosen, rest)), chosen.json)
     except VaurienError as error:
-        parser.error(str(error))
+        # What is right over HTTP is not what is typed here.
+        parser.error(str(error).replace(_OVER_HTTP, "name one of them with --proxy NAME"))
     if said:
         show(said)
     return 0

@@ -205,11 +205,11 @@ def _add_common(parser: argparse.ArgumentParser, *, silent: bool = False) -> Non
     """
     server = parser.add_argument_group("the control server")
 
-    def add(name: str, default: object, **more: Any) -> None:
-        server.add_argument(name, default=argparse.SUPPRESS if silent else default, **more)
+    def add(name: str, default: object, *others: str, **more: Any) -> None:
+        server.add_argument(name, *others, default=argparse.SUPPRESS if silent else default, **more)
 
     add("--host", "localhost", help="its host, or http://host:port (default: localhost)", metavar="HOST")
-    add("--http-port", None, type=int, help=f"its port (default: {DEFAULT_PORT})", metavar="PORT")
+    add("--http-port", None, "--port", type=int, help=f"its port (default: {DEFAULT_PORT})", metavar="PORT")
     add("--token", None, help=f"its token (default: what {TOKEN_VARIABLE} says)", metavar="TOKEN")
     add("--https", False, action="store_true", help="it speaks TLS; its certificate is verified")
     add("--ca", None, help="certificates to trust, in PEM (default: those of the system)", metavar="FILE")

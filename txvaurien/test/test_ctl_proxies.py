@@ -122,7 +122,7 @@ class ProxyCommandTests(CommandCase, ServerCase):
         self.assertEqual(behaviors, [Delay(sleep=2.0), Delay(sleep=3.0)])
         self.assertEqual(await self.said("--proxy", "a", "rule", "list"), "There are no rules")
         said = await self.fails("get-behavior")
-        self.assertIn("there are several proxies: a, b", said)
+        self.assertIn("there are several proxies: a, b; name one of them with --proxy NAME", said)
         self.assertIn("there is no proxy 'c'", await self.fails("--proxy", "c", "get-behavior"))
         await self.said("--proxy", "a", "reset")
         self.assertEqual(await self.said("get-behavior", "--proxy=b"), "delay --sleep=3.0")
