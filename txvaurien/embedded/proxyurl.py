@@ -15,6 +15,7 @@ from enum import Enum
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from txvaurien.errors import ConfigError
+from txvaurien.net.peers import host_port
 
 #: The ports of schemes, as their registrations and clients have them.
 _PORTS = {
@@ -158,7 +159,7 @@ def _of_url(url: re.Match[str], text: str, where: str) -> Target:
 
 def _endpoint(scheme: str, host: str, port: int) -> str:
     if scheme not in _PLAIN:
-        return _joined(host, port)
+        return host_port(host, port)
     escaped = host.replace(":", "\\:")
     return f"tls:{escaped}:{port}"
 
@@ -198,10 +199,6 @@ def _host_and_port(place: str, default: int | None, text: str, where: str) -> tu
     return host, port
 
 
-def _joined(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def _of_dsn(text: str, where: str) -> Target:
     pairs = _pairs(text, where)
     said = {key: value for key, value, _ in pairs}
@@ -220,11 +217,7 @@ def _of_dsn(text: str, where: str) -> Target:
         new_host, _, new_port = address.rpartition(":")
         return " ".join([f"host={new_host.strip('[]')}", f"port={new_port}", *kept])
 
-    return Target(_joined(*_host_and_port(_bracketed(host, port), None, text, where)), at)
-
-
-def _bracketed(host: str, port: str) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return Target(host_port(*_host_and_port(host_port(host, port), None, text, where)), at)
 
 
 def _pairs(text: str, where: str) -> list[tuple[str, str, str]]:

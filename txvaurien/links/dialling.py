@@ -23,14 +23,12 @@ from txvaurien.net.pipe import Pipe
 from txvaurien.net.pipeowner import Intake, PipeOwner
 from txvaurien.net.polled import make_pipe, make_polled
 from txvaurien.net.pool import Pool, PoolTimeout
+from txvaurien.net.seldom import Seldom
 from txvaurien.tls.engine import TlsError
 
 if TYPE_CHECKING:
     from txvaurien.proxy import Proxy
     from txvaurien.tls.linktls import LinkTls
-
-#: How long nothing more is said of a backend that cannot be reached, in seconds.
-COMPLAIN_EVERY = 10.0
 
 #: The end of a connection that was closed in an orderly way.
 CLOSED = Failure(ConnectionDone())
@@ -48,7 +46,7 @@ class Dialler:
         self._placed: dict[int, float] = {}
         #: Backend connections that are there, and on which TLS is not yet agreed.
         self._shaking: dict[int, Pipe] = {}
-        self._quiet_until = 0.0
+        self._may_complain = Seldom(proxy.clock)
         self._names = Names(proxy.reactor)
         #: What links are connected to now, and its addresses; None for a name.
         self._backend: Backend | None = None
@@ -183,10 +181,8 @@ class Dialler:
     def _complain(self, why: str, limit: str) -> None:
         """Say that the backend is not to be had, but not for every client."""
         proxy = self._proxy
-        now = proxy.clock.seconds()
-        if now < self._quiet_until:
+        if not self._may_complain():
             return
-        self._quiet_until = now + COMPLAIN_EVERY
         if limit:
             proxy.log.warn("{name}: no connection to the backend: {why}", name=proxy.name, why=why)
         else:

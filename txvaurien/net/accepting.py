@@ -17,9 +17,7 @@ from twisted.logger import Logger
 
 from txvaurien.net.descriptors import exhausted
 from txvaurien.net.peers import client_text
-
-#: How long nothing more is said of clients that cannot be taken, in seconds.
-COMPLAIN_EVERY = 10.0
+from txvaurien.net.seldom import Seldom
 
 #: By how many more clients are taken at once the next time, if there were as many as could be.
 MORE = 20
@@ -38,12 +36,11 @@ class Accepting:
 
     def __init__(self, port: Any, clock: IReactorTime, serve: Serve) -> None:
         self._port = port
-        self._clock = clock
         self._serve = serve
         #: While the port has another one (`Gate.hear`), that has a say in who is served.
         self._factory = port.factory
         self._accept_as_twisted = port.doRead
-        self._quiet_until = 0.0
+        self._may_complain = Seldom(clock)
         port.doRead = self.take
 
     def take(self) -> None:
@@ -84,10 +81,8 @@ class Accepting:
 
     def _complain(self, error: OSError) -> None:
         """Say why clients are not taken, but not for every one of them."""
-        now = self._clock.seconds()
         why = exhausted(error)
-        if why and now >= self._quiet_until:
-            self._quiet_until = now + COMPLAIN_EVERY
+        if why and self._may_complain():
             log.warn("a client cannot be taken: {why}", why=why)
 
 

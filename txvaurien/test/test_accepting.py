@@ -15,10 +15,11 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from txvaurien.net.accepting import COMPLAIN_EVERY, Accepting, accepts_itself
+from txvaurien.net.accepting import Accepting, accepts_itself
 from txvaurien.net.peers import client_text
 from txvaurien.net.plug import WithoutFillers
 from txvaurien.net.polled import PolledPipe
+from txvaurien.net.seldom import EVERY
 from txvaurien.protocols.tcp import Tcp
 from txvaurien.proxy import Proxy
 from txvaurien.service import ProxyService
@@ -151,7 +152,7 @@ class TakeTests(SynchronousTestCase):
         self.assertIn(f"may have {limit}", said)
         self.assertIn("ulimit -n", said)
         self.assertEqual((self.port.as_twisted, self.said()), (1, []))
-        self.clock.advance(COMPLAIN_EVERY)
+        self.clock.advance(EVERY)
         self.assertEqual((len(self.said()), self.port.as_twisted), (1, 3))
 
     def test_limit_of_the_machine(self) -> None:
