@@ -175,6 +175,12 @@ class Conn(asyncio.Protocol):
         finally:
             self._waiting_since = 0.0
 
+    async def known(self) -> None:
+        """Return when it is known how it has ended, if a write has found out already that it has."""
+        if self.ending == OPEN and self._transport is not None and self._transport.is_closing():
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(asyncio.shield(self.gone), 5.0)
+
     # Writing.
 
     async def send(self, data: bytes) -> None:

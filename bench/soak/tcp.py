@@ -107,7 +107,7 @@ class TcpServer:
         try:
             await self._serve(conn, ends, receiver, down)
         except Cut:
-            pass
+            await conn.known()
         finally:
             up.received, up.ending, up.over = receiver.finish(), conn.ending, True
 
@@ -141,6 +141,9 @@ async def talk(scene: Scene, server: TcpServer, conn: Conn, record: Record, draw
     receiver = Receiver(ends.down)
     try:
         await _ask(scene, conn, record, ends, receiver, draw)
+    except Cut:
+        await conn.known()
+        raise
     finally:
         down.received, down.ending, down.over = receiver.finish(), conn.ending, True
 
