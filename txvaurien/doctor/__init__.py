@@ -2,6 +2,7 @@
 
 `main` reads the command line, `examining` puts together what is looked at: `addressing` (where to
 listen), `kernel` (what Linux says of ports), `reaching` and `recognising` (the backend, with the
-`probes` and what answers mean in `answers`, `mysqlprobe` and `tlsprobe`), `advising` (what that means for
-the options), `startcheck` (the process). A `Finding` is one line of the outcome.
+`probes` and what answers mean in `answers`, `mysqlprobe` and `tlsprobe`), `headers` (the PROXY protocol),
+`advising` (what that means for the options), `owntls` (what clients are shown), `verbs` (those of rules),
+`startcheck` (the process). A `Finding` is one line of the outcome.
 """

@@ -13,8 +13,8 @@ from txvaurien.config import Settings
 from txvaurien.doctor.findings import Finding, Level
 from txvaurien.doctor.tlsprobe import SOON
 from txvaurien.errors import ConfigError
+from txvaurien.net.ends import AUTO
 from txvaurien.process.definition import Definition
-from txvaurien.process.ends import AUTO
 from txvaurien.tls.certificates import Credentials
 from txvaurien.tls.profile import names_of
 

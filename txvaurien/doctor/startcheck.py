@@ -20,6 +20,7 @@ from txvaurien.net.descriptors import BESIDE, PER_LINK
 from txvaurien.settings.access import Access, is_local
 from txvaurien.settings.described import collide
 from txvaurien.tap import VaurienService
+from txvaurien.tls.keeper import AuthorityKeeper
 
 
 def examine_process(settings: Settings, kernel: Kernel) -> Iterator[Finding]:
@@ -37,7 +38,10 @@ def check_start(settings: Settings, reactor: Any) -> Iterator[Finding]:
     complaints = _Complaints()
     globalLogPublisher.addObserver(complaints)
     try:
-        VaurienService(settings, reactor)
+        # Clients may trust what is in the file already: nobody writes to it.
+        VaurienService(replace(settings, tls_ca_out=None), reactor)
+        if settings.tls_ca_out is not None:
+            _ = AuthorityKeeper(settings.tls_ca, settings.place("tls-ca")).authority
     except ConfigError as error:
         what = f"{error.where}: {error.what}" if error.where else error.what
         yield Finding(Level.ERROR, "start", what, error.allowed, "process")
@@ -81,6 +85,7 @@ def _files(settings: Settings) -> Iterator[Finding]:
     for topic, option, path in (
         ("journal", "journal", common.journal),
         ("log", "log-output", common.log_output),
+        ("tls", "tls-ca-out", settings.tls_ca_out),
     ):
         if path is not None and path != "-":
             yield _writable(topic, path, settings.place(option))

@@ -1,4 +1,4 @@
-"""Verbs that are nearly a well-known one, in rules for protocols whose servers may have verbs of their own."""
+"""Verbs that are nearly a well-known one: the start warns only where a protocol has a closed list of them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,26 @@ from itertools import pairwise
 
 from txvaurien.doctor.findings import Finding, Level
 from txvaurien.process.definition import Definition
+from txvaurien.protocols.memcache.commands import COMMANDS
 from txvaurien.protocols.redis.commands import command_names
+from txvaurien.protocols.smtp import messages as smtp
 
 #: RFC 9110, section 9.1, and RFC 5789.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
+
+#: The first words of statements (MySQL's manual, "SQL Statements", and MariaDB's), the commands that are
+#: none (the documentation of the protocol, "Command Phase"), and what else links of ours show.
+_STATEMENTS = """\
+ALTER ANALYZE BACKUP BEGIN BINLOG CACHE CALL CHANGE CHECK CHECKSUM CLONE COMMIT CREATE DEALLOCATE DELETE DESC
+DESCRIBE DO DROP EXECUTE EXPLAIN FLUSH GET GRANT HANDLER HELP IMPORT INSERT INSTALL KILL LOAD LOCK OPTIMIZE
+PREPARE PURGE RELEASE RENAME REPAIR REPLACE RESET RESIGNAL RESTART REVOKE ROLLBACK SAVEPOINT SELECT SET SHOW
+SHUTDOWN SIGNAL START STOP TABLE TRUNCATE UNINSTALL UNLOCK UPDATE USE VALUES WITH XA
+CHANGE_USER DEBUG FIELD_LIST INIT_DB PING PROCESS_INFO QUIT RESET_CONNECTION SET_OPTION STATISTICS
+STMT_CLOSE STMT_EXECUTE STMT_FETCH STMT_PREPARE STMT_RESET STMT_SEND_LONG_DATA
+AUTH CONNECT CONTENT GREETING LOGIN NOTICE PROGRESS SSL_REQUEST
+"""
+_MAIL = smtp.VERBS | {smtp.UNKNOWN, smtp.CREDENTIALS, smtp.CONTENT, smtp.GREET, smtp.NOTICE, "CONNECT"}
+_CACHE = frozenset(each.verb for each in COMMANDS.values()) | {"NOOP", "UNKNOWN", "CONNECT"}
 
 #: How many letters a slip of the finger is, and in words that are so short that they have many neighbours.
 _LETTERS, _LETTERS_OF_SHORT, _SHORT = 2, 1, 4
@@ -30,7 +46,9 @@ def near_verbs(definition: Definition) -> Iterator[Finding]:
 def _known(protocol: str) -> frozenset[str]:
     if protocol == "redis":
         return command_names()
-    return _METHODS if protocol == "http" else frozenset()
+    if protocol == "mysql":
+        return frozenset(_STATEMENTS.split())
+    return {"http": _METHODS, "memcache": _CACHE, "smtp": _MAIL}.get(protocol, frozenset())
 
 
 def nearest(word: str, words: Collection[str]) -> str:

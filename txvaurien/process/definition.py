@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from txvaurien.net.ends import Ends
 from txvaurien.options import values_of
 from txvaurien.plan import Plan
@@ -61,7 +63,7 @@ class Definition:
         """
         options = {
             "busy_poll": self.busy_poll,
-            "ends": self.ends,
+            "ends": self._ends,
             "keeper": keeper,
             "places": self.places,
             **values_of(self.limits),
@@ -81,6 +83,12 @@ class Definition:
             log_level=log_level,
             **options,
         )
+
+    @property
+    def _ends(self) -> Ends:
+        """As `ends`, with what the listener's endpoint string says of TLS."""
+        tls = self.listen.tls
+        return self.ends if tls is None else structs.replace(self.ends, tls=tls.cert, tls_key=tls.key)
 
     def serve(self, proxy: Proxy, listen: Listen | None = None) -> ProxyService:
         """What listens for a proxy that `make` has made.

@@ -26,7 +26,7 @@ from txvaurien.test.support import connect
 ServerT = TypeVar("ServerT", bound=ServerProcess)
 
 #: For servers that have to be asked something else first, to which they do not answer.
-_SOME = WaitLimits(greeting=0.2, expected=5.0, answer=5.0)
+SOME = WaitLimits(greeting=0.2, expected=5.0, answer=5.0)
 
 #: For servers that greet, where that is not what is configured.
 _GREETS = WaitLimits(greeting=60.0, expected=60.0, answer=60.0)
@@ -80,7 +80,7 @@ class RedisTests(ServerCase):
         for protocol in ("memcache", "http"):
             error = self.says(self.found(server, protocol), "which does not speak", Level.ERROR)
             self.assertEqual(error.advice, "set --protocol to redis")
-        note = self.says(self.found(server, "tcp", waits=_SOME), "with --protocol redis", Level.NOTE)
+        note = self.says(self.found(server, "tcp", waits=SOME), "with --protocol redis", Level.NOTE)
         self.assertEqual(note.advice, "set --protocol to redis")
         self.assertNotIn("ATTACK", self.log_of(server))
 
@@ -143,13 +143,13 @@ class MemcachedTests(ServerCase):
     def test_password(self) -> None:
         """It is recognised with a password, and with SASL, where it speaks the binary protocol only."""
         self.says(self.found(self.start(TextAuthMemcached()), "memcache"), "it is memcached")
-        self.says(self.found(self.start(SaslMemcached()), "memcache", waits=_SOME), "(binary protocol)")
+        self.says(self.found(self.start(SaslMemcached()), "memcache", waits=SOME), "(binary protocol)")
 
     def test_other_protocols(self) -> None:
         """Whatever is configured, it is recognised."""
         server = self.start(Memcached())
         self.says(self.found(server, "redis"), "the server is memcached", Level.ERROR)
-        self.says(self.found(server, "tcp", waits=_SOME), "--protocol memcache", Level.NOTE)
+        self.says(self.found(server, "tcp", waits=SOME), "--protocol memcache", Level.NOTE)
 
 
 class MailTests(ServerCase):
@@ -213,7 +213,7 @@ class PostgresTests(ServerCase):
     def test_other_protocol(self) -> None:
         """With another protocol it is an error, and tcp is what remains."""
         error = self.says(
-            self.found(self.start(PostgresServer()), "mysql", waits=_SOME), "PostgreSQL", Level.ERROR
+            self.found(self.start(PostgresServer()), "mysql", waits=SOME), "PostgreSQL", Level.ERROR
         )
         self.assertEqual(error.advice, "set --protocol to tcp")
 

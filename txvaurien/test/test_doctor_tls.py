@@ -113,8 +113,8 @@ class CertificateTests(DoctorCase):
         return [each.level for each in of_certificate(shown, verified=verified)]
 
     def test_days(self) -> None:
-        """Good for long, for a few days, and no more; where it is not verified, that is no error."""
-        self.assertEqual([self.levels(days) for days in (90.5, 5.5)], [[Level.OK], [Level.WARNING]])
+        """Good for a week, for fewer days, and no more; where it is not verified, that is no error."""
+        self.assertEqual([self.levels(days) for days in (7.5, 6.5)], [[Level.OK], [Level.WARNING]])
         self.assertEqual(self.levels(-1, "certificate has expired"), [Level.ERROR])
         self.assertEqual(self.levels(-1, verified=False), [Level.WARNING])
 

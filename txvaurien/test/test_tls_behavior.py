@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar, get_args, get_type_hints
 
+from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from txvaurien.behaviors.base import Behavior
 from txvaurien.behaviors.tls import Tls
+from txvaurien.config import load
 from txvaurien.errors import ConfigError
 from txvaurien.exchange import LiveExchange
 from txvaurien.interfaces import IBehavior
@@ -21,6 +24,7 @@ from txvaurien.protocols.tcp import Tcp
 from txvaurien.rules import Rule
 from txvaurien.test.tls_live import Files
 from txvaurien.test.tls_memory import TlsProxy
+from txvaurien.tls.authority import Authority
 from txvaurien.tls.certificates import Spoil
 from txvaurien.tls.handshake import REFUSED, RESET, STALLED
 
@@ -99,3 +103,26 @@ class FiringTests(SynchronousTestCase):
             self.assertEqual(counted, (fits, not fits), kind)
             for fields in proxy.named("misfired"):
                 self.assertIn("--tls auto", fields["why"])
+
+
+class WarningTests(SynchronousTestCase):
+    """Where no TLS is spoken with clients the behavior does nothing, and the log says so at the start."""
+
+    def warned(self, *arguments: str) -> bool:
+        """Whether it does, for a proxy that is made of these arguments."""
+        definition = load(["--behavior", "tls", *arguments]).definition
+        with capturedLogs() as events:
+            definition.make(MemoryReactorClock(), Registry.load())
+        return any("does nothing: no TLS" in (event.get("log_format") or "") for event in events)
+
+    def test_plain(self) -> None:
+        """A plain listener has no handshake."""
+        self.assertTrue(self.warned())
+
+    def test_secured(self) -> None:
+        """With a certificate of either kind it has one, and where the protocol begins TLS, too."""
+        self.assertFalse(self.warned("--tls", "auto"))
+        self.assertFalse(self.warned("--protocol", "smtp", "--protocol-smtp-starttls", "terminate"))
+        certificate = Path(self.mktemp())
+        certificate.write_bytes(Authority.make().issue(["localhost"]).pem())
+        self.assertFalse(self.warned("--proxy", f"ssl:0:privateKey={certificate}"))

@@ -168,6 +168,11 @@ def lookup(args: Sequence[bytes]) -> Command:
     return command
 
 
+def command_names() -> frozenset[str]:
+    """Every command in upper case, without the subcommands."""
+    return frozenset(name.upper() for name in _commands() if "|" not in name)
+
+
 def key_slot(key: bytes) -> int:
     """The hash slot of a key in a cluster (Redis Cluster specification, hash tags)."""
     begin = key.find(b"{")
