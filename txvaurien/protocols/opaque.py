@@ -53,10 +53,10 @@ class OpaqueSession(Session):
         return Frame(data, self._turn, first, last=False)
 
     def _heard(self, data: bytes) -> Frame:
-        first = self._turn is None or not self._answered
+        first = not self._answered
         if self._turn is None:
             self._turn = Exchange(response=Turn("GREET"), prompt=True, open_ended=True)
-        elif first and self._turn.response is None:
+        elif first:
             self._turn.response = Turn("SAY")
         self._answered = True
         return Frame(data, self._turn, first, last=False)
@@ -65,8 +65,7 @@ class OpaqueSession(Session):
         turn = self._turn
         if turn is None:
             return
-        saying = turn.request is not None and not self._answered
-        if saying if direction is Direction.TO_BACKEND else turn.response is not None:
+        if not self._answered if direction is Direction.TO_BACKEND else turn.response is not None:
             yield Frame(b"", turn, first=False, last=True)
 
     def rest(self, direction: Direction) -> bytes:

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from txvaurien.errors import FramingError
 from txvaurien.protocols.mysql import MySQL, wire
-from txvaurien.protocols.mysql.compressed import CompressedStream, deflate, zstd
+from txvaurien.protocols.mysql.compressed import CompressedStream, Unwrapped, deflate, zstd
 from txvaurien.protocols.mysql.stream import HEAD_LIMIT, Stream
 from txvaurien.test import mysql_samples as samples
 from txvaurien.testing import TO_BACKEND, TO_CLIENT, collect
@@ -126,6 +126,24 @@ class CompressedTests(SynchronousTestCase):
         stream = CompressedStream(deflate())
         stream.feed(self.squeezed(bytes(100), bomb))
         self.assertRaises(FramingError, stream.head)
+
+    def test_bomb_in_parts(self) -> None:
+        """That is seen before all of the packet has come."""
+        stream = CompressedStream(deflate())
+        stream.feed(self.squeezed(bytes(100), zlib.compress(bytes(100_000)))[:60])
+        self.assertRaises(FramingError, stream.head)
+
+    def test_unwrapped(self) -> None:
+        """For those who send the packets on by themselves; what was around them is not kept."""
+        first, second = samples.packets(b"one"), samples.packets(b"y" * 50_000, seq=1)
+        stream = Unwrapped(deflate())
+        stream.feed(self.squeezed(first + second[:1000]) + self.squeezed(second[1000:]))
+        self.assertEqual(stream.head(), b"one")
+        self.assertTrue(stream.take())
+        self.assertEqual(stream.cut(), first)
+        self.assertEqual(stream.head(), b"y" * HEAD_LIMIT)
+        self.assertTrue(stream.take())
+        self.assertEqual((stream.cut(), stream.rest()), (second, b""))
 
     def test_zstd(self) -> None:
         """A conversation in zstd is framed as well."""

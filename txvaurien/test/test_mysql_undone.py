@@ -61,9 +61,10 @@ class ToldTests(OrderCase):
         """A COMMIT that is only withheld rolls back as well, and the answer to that is not for the client."""
         recorder = self.play(up(query("COMMIT")), decide=refusing("", "COMMIT"))
         self.assertTrue(recorder.session.edits)
-        recorder.play((up(b"\x0e"), down(samples.ok()), down(samples.ok(rows=9))))
-        self.assertEqual(bytes(recorder.seen[-1].reply), samples.packets(samples.ok(rows=9), seq=1))
+        recorder.play((up(b"\x0e"), down(samples.ok())))
         self.assertFalse(recorder.session.edits)
+        recorder.play([down(samples.ok(rows=9))])
+        self.assertEqual(bytes(recorder.seen[-1].reply), samples.packets(samples.ok(rows=9), seq=1))
 
     def test_withheld_statement(self) -> None:
         """The reply to what comes next belongs to that."""
@@ -88,6 +89,15 @@ class ToldTests(OrderCase):
         recorder = self.play(up(LOAD), down(b"\xfba"), up(b"1\n", b"", seq=2))
         refusal = recorder.session.refuse(recorder.seen[-1].exchange, "duplicate-key")
         self.assertEqual(refusal.to_client[3:5], b"\4\xff")
+
+    def test_rollback_in_the_compressed_protocol(self) -> None:
+        """It is a command, and all commands begin with 0, within and without."""
+        recorder = self.play(opened=COMPRESSED)
+        ((_, commit),) = samples.squeezed([up(query("COMMIT"))])
+        for frame in recorder.session.receive(TO_BACKEND, commit):
+            assert frame.exchange is not None
+            refusal = recorder.session.refuse(frame.exchange, "read-only")
+            self.assertEqual(refusal.to_backend, wire.envelope(ROLLBACK, 0))
 
     def test_numbers_in_the_compressed_protocol(self) -> None:
         """There the packets around have numbers of their own, each one behind what it follows."""
@@ -128,6 +138,12 @@ class StatementTests(OrderCase):
         self.assertTrue(recorder.session.edits)
         self.assertEqual(self.sent(recorder, EXECUTE_AGAIN), MENDED)
         self.assertFalse(recorder.session.edits)
+
+    def test_withheld(self) -> None:
+        """So they do if the execution was only withheld."""
+        recorder = self.play(*PREPARES, up(EXECUTE_FIRST), decide=refusing("", "SELECT"))
+        (frame,) = recorder.session.receive(TO_BACKEND, samples.packets(EXECUTE_AGAIN))
+        self.assertEqual(frame.forward, MENDED)
 
     def test_two_statements(self) -> None:
         """Each statement has types of its own that wait."""

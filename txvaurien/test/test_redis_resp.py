@@ -145,6 +145,43 @@ class ReaderTests(SynchronousTestCase):
         self.assertFalse(reader.scan())
         self.assertEqual(reader.rest(), b"*2\r\n:2\r\n$5\r\nhal")
 
+    def test_unread(self) -> None:
+        """A first piece that was taken back comes again, then what is behind it."""
+        big = cmd("SET", "k", "x" * HEAD_LIMIT)
+        for reader, data in ((Requests(), big), (Replies(), big), (Replies(), b":1\r\n")):
+            reader.push(data + b":1\r\n")
+            piece = reader.piece(reader.scan())
+            assert piece is not None
+            reader.unread(len(piece[0]))
+            self.assertEqual(reader.piece(reader.scan()), piece)
+            self.assertTrue((data + b":1\r\n").endswith(reader.rest()))
+            if not piece[2]:
+                self.assertEqual(reader.piece(reader.scan()), (data[HEAD_LIMIT:], False, True))
+
+    def test_forgotten(self) -> None:
+        """Between messages nothing of a large one is kept."""
+        reader = Requests()
+        reader.push(cmd("SET", "k", "x" * 1000))
+        self.assertIsNotNone(reader.piece(reader.scan()))
+        reader.forget()
+        self.assertEqual((reader.data, reader.idle), (b"", True))
+
+    def test_cut_off(self) -> None:
+        """What is left when a side goes away is the last of its message; of nothing, nothing is left."""
+        reader = Replies()
+        self.assertIsNone(reader.last_piece())
+        reader.push(b"*2\r\n:1\r\n")
+        self.assertIsNone(reader.piece(reader.scan()))
+        self.assertEqual(reader.last_piece(), (b"*2\r\n:1\r\n", True, True))
+        reader = Replies()
+        reader.push(b"$100000\r\n" + b"x" * HEAD_LIMIT)
+        pieces(reader, b"")
+        self.assertEqual(reader.last_piece(), (b"", False, True))
+
+    def test_nothing(self) -> None:
+        """Where nothing has come there is no message."""
+        self.assertFalse(Requests().scan())
+
     def test_no_rescan(self) -> None:
         """What was scanned once is not scanned again when more comes."""
         reader = Requests()
@@ -153,6 +190,7 @@ class ReaderTests(SynchronousTestCase):
             reader.push(bulk(f"{number}"))
             reader.scan()
             self.assertEqual((reader.at, reader.left), (len(reader.data), 2999 - number))
+            self.assertFalse(reader.fresh)
 
 
 class BrokenTests(SynchronousTestCase):
@@ -174,6 +212,8 @@ class BrokenTests(SynchronousTestCase):
         self.assertBroken(Requests(), b"* 1\r\n", "is not a length")
         self.assertBroken(Requests(), b"*1_0\r\n", "is not a length")
         self.assertBroken(Requests(), b"*9999999999\r\n", "invalid multibulk length")
+        self.assertBroken(Requests(), b"*2147483648\r\n", "invalid multibulk length")
+        self.assertEqual(pieces(Requests(), b"*2147483647\r\n"), [])
         self.assertBroken(Requests(), b"*1\r\n:1\r\n", "expected '$', got ':'")
         self.assertBroken(Requests(), b"*1\r\n$-1\r\n", "invalid bulk length")
         self.assertBroken(Requests(), b"*1\r\n$+4\r\n", "is not a length")
@@ -218,6 +258,31 @@ class BrokenTests(SynchronousTestCase):
         self.assertRaises(FramingError, reader.scan)
         given = b"".join(raw for raw, _, _ in reader.before_error())
         self.assertEqual((given, reader.rest()), (good, b"$x\r\n"))
+
+    def test_sound_part_in_small_messages(self) -> None:
+        """Of a message that has not begun to be given out nothing is, however much there is."""
+        for reader, broken in ((Requests(), b"$x\r\n"), (Replies(), b"$x\r\n")):
+            bad = b"*3\r\n" + bulk("a") + broken + b"y" * HEAD_LIMIT
+            reader.push(cmd("SET", "k", "x" * HEAD_LIMIT) + bad)
+            self.assertIsNotNone(reader.piece(reader.scan()))
+            self.assertIsNotNone(reader.piece(reader.scan()))
+            self.assertRaises(FramingError, reader.scan)
+            self.assertEqual((list(reader.before_error()), reader.rest()), ([], bad))
+
+    def test_sound_part_at_the_cut(self) -> None:
+        """The head is given out if it is sound; behind it, all that is."""
+        head = b"*3\r\n" + bulk("x" * (HEAD_LIMIT - 14))
+        self.assertEqual(len(head), HEAD_LIMIT)
+        for reader in (Requests(), Replies()):
+            reader.push(head + b"$x\r\n")
+            self.assertRaises(FramingError, reader.scan)
+            self.assertEqual(list(reader.before_error()), [(head, True, False)])
+            other = type(reader)()
+            self.assertEqual(pieces(other, head), [(head, True, False)])
+            other.push(bulk("a") + b"$x\r\n")
+            self.assertRaises(FramingError, other.scan)
+            self.assertEqual(list(other.before_error()), [(bulk("a"), False, False)])
+            self.assertEqual(other.rest(), b"$x\r\n")
 
 
 class InlineTests(SynchronousTestCase):

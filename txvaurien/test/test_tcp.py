@@ -173,6 +173,11 @@ class SaidTests(SynchronousTestCase):
         self.assertTrue(all(frame.last and not frame.first and not frame.raw for frame in frames))
         return [frame.exchange for frame in frames]
 
+    def test_nothing_said(self) -> None:
+        """No bytes make no frame, and no turn."""
+        self.assertEqual([list(self.session.receive(each, b"")) for each in Direction], [[], []])
+        self.assertEqual(self.goes_on(), (False, False))
+
     def test_nothing_yet(self) -> None:
         """At first nothing goes on, and a FIN ends nothing."""
         self.assertEqual(self.goes_on(), (False, False))

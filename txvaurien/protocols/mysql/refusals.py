@@ -152,7 +152,7 @@ def ends(at: Situation, kind: str) -> bool:
     return words is not None and words.ends
 
 
-def undoes(at: Situation, kind: str, sent: bool, unsure: bool = False) -> bool:
+def undoes(at: Situation, kind: str, sent: bool, unsure: bool) -> bool:
     """Whether the client then believes that its transaction was rolled back, while it was not.
 
     A COMMIT that fails ends the transaction; so does a deadlock, whatever it was said to.
@@ -161,7 +161,7 @@ def undoes(at: Situation, kind: str, sent: bool, unsure: bool = False) -> bool:
     words = catalogue.BY_NAME.get(kind)
     if words is not None and words.undoes and (at.context.in_transaction or unsure):
         return True
-    return at.word == "COMMIT" and not sent and not ends(at, kind)
+    return at.word == "COMMIT" and not sent
 
 
 def rollback(at: Situation) -> bytes:

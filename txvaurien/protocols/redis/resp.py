@@ -108,13 +108,6 @@ class Reader(ABC):
         self.start = end
         return self.data[start:end], first, complete
 
-    def whole(self) -> bytes:
-        """The message at `start`, which is complete."""
-        raw = self.data[self.start : self.at]
-        self.start = self.at
-        self.fresh = True
-        return raw
-
     def before_error(self) -> Iterator[Piece]:
         """After an error: what would have been given out before it, had it come in small pieces."""
         while self.at > self.start and (self.cut or self.at - self.start >= HEAD_LIMIT):

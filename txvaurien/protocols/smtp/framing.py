@@ -306,7 +306,8 @@ class SmtpFraming(Session):
         forward = None
         if exchange is None:
             forward = b""
-        elif self._strip and first and last and exchange.message.verb in _HELLO:
+        elif self._strip and exchange.message.verb in _HELLO:
+            # It was held until it was complete.
             forward = without_starttls(raw)
         if last:
             self._current = None
@@ -390,6 +391,6 @@ class SmtpFraming(Session):
         self.edits = (
             self._terminates
             or self._drained
-            or (self._replying and (self._current is None or self._strip))
+            or (self._replying and self._current is None)
             or any(each is None or (self._strip and each.message.verb in _HELLO) for each in self._pending)
         )
