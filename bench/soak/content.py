@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-#: A prime, so that no length of ours is a multiple of it.
-PAD_SIZE = 1_048_573
+#: A prime, so that no length of ours is a multiple of it; longer than any stream, so that a hole in one
+#: is no riddle, however large.
+PAD_SIZE = 8_388_593
 
 #: So many bytes tell their place.
 WINDOW = 16
@@ -80,7 +81,8 @@ class Source:
         if place is None:
             return None
         shift = (place - self.start - (near - len(self.head))) % self.pad.size
-        return near + (shift if shift <= self.pad.size // 2 else shift - self.pad.size)
+        back = near + shift - self.pad.size
+        return near + shift if shift <= self.pad.size // 2 or back < 0 else back
 
 
 @dataclass
@@ -162,8 +164,12 @@ class Receiver:
             window = seen[skipped : skipped + WINDOW]
             offset = self.source.offset_of(window, result.at) if len(window) == WINDOW else None
             if offset is not None and offset >= result.at:
-                result.strange += skipped
-                result.holes += offset - result.at
+                if offset - result.at == skipped:
+                    # As many as should be there: they are others, and none is missing.
+                    result.changed += skipped
+                else:
+                    result.strange += skipped
+                    result.holes += offset - result.at
                 result.at = offset
                 return skipped
         self._lost = True

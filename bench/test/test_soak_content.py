@@ -94,6 +94,23 @@ class ReceiverTests(SynchronousTestCase):
             self.assertEqual((got.holes, got.changed, got.strange, got.first), (800, 0, 0, 1000))
             self.assertEqual(got.at, len(whole))
 
+    def test_large_hole(self) -> None:
+        """A hole may be as large as a stream, and at its beginning."""
+        stream = source(size=4_000_000)
+        whole = stream.whole()
+        for begin, end in ((len(HEAD), 1_500_000), (0, 970_752), (3, 3_900_000)):
+            got = received(whole[:begin] + whole[end:], stream, 65536)
+            self.assertEqual((got.holes, got.changed, got.strange), (end - begin, 0, 0))
+            self.assertEqual(got.at, len(whole))
+
+    def test_many_changed(self) -> None:
+        """Where nearly all bytes of a short rest are others, still none is missing."""
+        whole = source().whole()
+        spoilt = bytes(255 - byte for byte in whole[-60:-20])
+        got = received(whole[:-60] + spoilt + whole[-20:], source())
+        self.assertEqual((got.holes, got.strange, got.changed), (0, 0, 40))
+        self.assertEqual(got.at, len(whole))
+
     def test_noise(self) -> None:
         """Bytes that were put in are counted, and what follows is in its place again."""
         whole, noise = source().whole(), random.Random(7).randbytes(100)
