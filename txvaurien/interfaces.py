@@ -55,6 +55,11 @@ class IWireProtocol(Interface):
         "Sequence[bytes]: what is agreed on within TLS (ALPN, RFC 7301), the best first; empty for nothing."
     )
 
+    tls_advice = Attribute(
+        "str: what to do in the place of TLS from the first byte, where clients do not begin with it;"
+        " '' elsewhere."
+    )
+
     begins_tls = Attribute(
         "bool: sessions say with `Frame.secures` where both sides go over to TLS, and follow what is"
         " said in it. Until then they have ``edits``, so that nothing is sent on before they have seen it."

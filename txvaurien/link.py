@@ -367,8 +367,8 @@ class Link:
 
     def _ended(self, pipe: Pipe, direction: Direction, end: End) -> None:
         """The peer of this pipe will say no more."""
-        if direction is Direction.TO_CLIENT and not (pipe.closing or self.to_client.bytes):
-            self.proxy.heard_nothing(self)
+        if direction is Direction.TO_CLIENT and not self.to_client.bytes:
+            self.proxy.heard_nothing(self, pipe)
         self.closing.ended(direction, end)
 
     def pipe_hung_up(self, pipe: Pipe) -> bool:

@@ -157,6 +157,10 @@ class Proxy(PlanFollower):
         self.ends = structs.replace(self.ends, tls=arguments.cert, tls_key=arguments.key)
         self.tls = self._tls_for(self.backend)
 
+    def accept_header(self) -> None:
+        """Have clients begin with a header of the PROXY protocol."""
+        self.ends = structs.replace(self.ends, accept_proxy=True)
+
     def pipe_at(self, side: Side, link: Link, make: MakePipe) -> Pipe:
         """A connection at one end of a link.
 

@@ -127,6 +127,9 @@ class ProxyService(Service):
         endpoint: Any = listen
         if isinstance(listen, str):
             parsed = parse_listen(listen, self._places["proxy"])
+            if parsed.has_header:
+                proxy.accept_header()
+                parsed = parsed.without_header()
             if parsed.tls is not None:
                 proxy.listen_with(parsed.tls)
             endpoint = parsed.without_tls().endpoint(proxy.reactor, backlog)

@@ -15,11 +15,12 @@ from txvaurien.tls.records import begins_tls, is_alert
 
 if TYPE_CHECKING:
     from txvaurien.link import Link
+    from txvaurien.net.pipe import Pipe
     from txvaurien.proxy import Proxy
 
 #: What to do about the two kinds of TLS that nobody has asked for.
 TLS_CLIENT = (
-    "a client speaks TLS, and this listener does not, so the link is passed through unread: give --tls auto"
+    "a client speaks TLS, and this listener does not, so that nothing of it is understood: give --tls auto"
     " (or --tls FILE), and --backend tls:HOST:PORT if the backend speaks TLS too"
 )
 SILENT_BACKEND = (
@@ -162,10 +163,12 @@ class Reports:
             return "the backend says that it speaks TLS"
         return ""
 
-    def heard_nothing(self, link: Link) -> None:
+    def heard_nothing(self, link: Link, backend: Pipe) -> None:
         """The backend has ended a connection without a word: if it never had one, it is asked in vain."""
         others = any(each.to_client.bytes for each in self._proxy.links.values())
-        if link.to_backend.bytes and not (others or self.stats.bytes_to_client):
+        # Who was asked nothing, or was left before, has no part in it.
+        asked = backend.sent and not (backend.closing or link.client_left)
+        if asked and not (others or self.stats.bytes_to_client):
             self.advise(SILENT_BACKEND)
 
     def advise(self, text: str) -> None:

@@ -8,6 +8,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from txvaurien.exchange import LiveExchange
 from txvaurien.model import Direction
+from txvaurien.net.pipe import Pipe
 from txvaurien.plan import ActivePlan, PlacedToxic
 from txvaurien.protocols.base import WireProtocol
 from txvaurien.rules import Activation
@@ -49,8 +50,8 @@ class ProxySide(Protocol):
     def backend_lost(self, link: Link) -> None:
         """The connection to the backend is gone."""
 
-    def heard_nothing(self, link: Link) -> None:
-        """The backend has ended the connection without a word."""
+    def heard_nothing(self, link: Link, backend: Pipe) -> None:
+        """The backend has ended its connection, and has not said a word."""
 
     def link_ended(self, link: Link) -> None:
         """Both connections of the link are gone."""

@@ -63,6 +63,9 @@ from txvaurien.net.tlsarguments import (
 
 HIGHEST_PORT = 65535
 
+#: What stands before an endpoint string whose clients begin with a header of the PROXY protocol.
+_HEADER = "haproxy"
+
 #: ``host:port`` as it is written; which host that is, and whether there is such a port, is another question.
 #: Python reads no number of thousands of digits.
 HOST_PORT = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<name>[^:\[\]/=\s]*)):(?P<port>\d{1,20})", re.ASCII)
@@ -208,6 +211,15 @@ class Listen:
         """What it says of TLS; None if it says nothing, or what only Twisted understands."""
         return None if self.host else listen_arguments(Description.of(self.text))
 
+    @property
+    def has_header(self) -> bool:
+        """Whether clients begin with a header of the PROXY protocol (``haproxy:``)."""
+        return not self.host and Description.of(self.text).kind == _HEADER
+
+    def without_header(self) -> Listen:
+        """The place behind ``haproxy:``, where the header is left to somebody else (`has_header`)."""
+        return parse_listen(self.text.partition(":")[2]) if self.has_header else self
+
     def without_tls(self) -> Listen:
         """The same place, where TLS is left to somebody else (`tls`)."""
         return self if self.tls is None else replace(self, text=self.tls.plain)
@@ -278,6 +290,10 @@ def parse_listen(text: str, where: str = "") -> Listen:
     :raises ConfigError: it is no address, or the arguments of an endpoint string are wrong.
     """
     text = text.strip()
+    kind, colon, inner = text.partition(":")
+    if colon and kind.lower() == _HEADER and HOST_PORT.fullmatch(text) is None:
+        parse_listen(inner, where)
+        return Listen(text)
     plain = _host_and_port(text, _LISTEN, where)
     if plain is None:
         _check_is_no_backend(text, where)

@@ -87,7 +87,7 @@ class Definition:
     @property
     def _ends(self) -> Ends:
         """As `ends`, with what the listener's endpoint string says of TLS."""
-        tls = self.listen.tls
+        tls = self.listen.without_header().tls
         return self.ends if tls is None else structs.replace(self.ends, tls=tls.cert, tls_key=tls.key)
 
     def serve(self, proxy: Proxy, listen: Listen | None = None) -> ProxyService:

@@ -25,6 +25,8 @@ class WireProtocol(Declared, frozen=True, kw_only=True):
     silent_kind: ClassVar[str] = ""
     #: What is agreed on within TLS (ALPN, RFC 7301), the best first; empty for nothing.
     alpn: ClassVar[Sequence[bytes]] = ()
+    #: What to do in the place of TLS from the first byte, where clients do not begin with it.
+    tls_advice: ClassVar[str] = ""
 
     @property
     def begins_tls(self) -> bool:

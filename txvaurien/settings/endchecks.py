@@ -33,11 +33,15 @@ def check_ends(definitions: Sequence[Definition]) -> None:
 def idle_options(
     definitions: Sequence[Definition], places: Mapping[str, str], may_be_more: bool
 ) -> Iterator[str]:
-    """Options that were given and do nothing, in words for the log.
+    """Options that were given and do nothing, or nothing good, in words for the log.
 
     :param places: where options were given, by their names.
     :param may_be_more: whether proxies may be made later.
     """
+    for each in definitions:
+        first = each.ends.tls or each.listen.tls
+        if first and each.protocol.tls_advice and not each.protocol.begins_tls:
+            yield f"{each.places.get('tls', '--tls')}: {each.protocol.tls_advice}"
     if not any(each.backend.tls or each.protocol.begins_tls for each in definitions):
         for name in _OF_BACKENDS:
             if name in places and not may_be_more:

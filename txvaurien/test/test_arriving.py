@@ -195,6 +195,19 @@ class HAProxyTests(SynchronousTestCase):
             said, ours = self.ask(server.to)
             self.assertEqual(said, f"{ours} 127.0.0.1:{server.to}")
 
+    def test_endpoint(self) -> None:
+        """A listener ``haproxy:`` says the same, and a client's FIN is one, as with every other."""
+        port = free_port()
+        where = f"haproxy:tcp:{port}:interface=127.0.0.1"
+        self.run_between("send-proxy", "--proxy", where, "--send-proxy", "v2")
+        with socket.create_connection(("127.0.0.1", port), 20) as client:
+            client.sendall(HEADER + b"GET / HTTP/1.0\r\n\r\n")
+            client.shutdown(socket.SHUT_WR)
+            said = b"".join(iter(lambda: client.recv(4096), b""))
+        self.assertIn(b" 200 ", said)
+        self.assertEqual(self.proxy.stop(), 0)
+        self.assertIn('"client":"9.8.7.6:77"', self.journal.read_text(encoding="utf-8"))
+
     def test_tls_and_workers(self) -> None:
         """The header comes before TLS, and worker processes read it."""
         ca = Path(self.mktemp())

@@ -52,6 +52,17 @@ class EndCheckTests(SynchronousTestCase):
         # A proxy that is made later may need it.
         self.assertEqual(self.warnings("--backend-tls-verify=false", "--http"), [])
 
+    def test_no_tls_first(self) -> None:
+        """Where clients do not begin with TLS it is told how they do."""
+        [said] = self.warnings("--protocol", "mysql", "--tls", "auto")
+        self.assertEqual(
+            said,
+            "--tls: clients of MySQL wait for the server's greeting before they begin TLS:"
+            " add --protocol-mysql-tls terminate",
+        )
+        terminated = ("--protocol", "mysql", "--protocol-mysql-tls", "terminate")
+        self.assertEqual(self.warnings(*terminated, "--tls", "auto"), [])
+
     def test_idle_authority(self) -> None:
         """An authority whose certificates nobody shows."""
         [said] = self.warnings("--tls-ca-out", "ca.pem")

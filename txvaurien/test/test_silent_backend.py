@@ -7,6 +7,7 @@ from collections.abc import Callable
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
+from txvaurien.behaviors.error import Error
 from txvaurien.test.memory import MemoryProxy
 
 
@@ -48,6 +49,19 @@ class SilentBackendTests(SynchronousTestCase):
         backend.fins()
         self.memory.pass_time(0, 5)
         self.assertEqual(self.said(self.ask_in_vain), 0)
+
+    def test_refused(self) -> None:
+        """Where the proxy has answered itself, the backend was asked nothing."""
+        memory = MemoryProxy(Error(kind="no"))
+        client, backend = memory.pair()
+        client.says(b"get a\n")
+        client.fins()
+
+        def leaves() -> None:
+            backend.fins()
+            memory.pass_time(0, 5)
+
+        self.assertEqual(self.said(leaves), 0)
 
     def test_nothing_asked(self) -> None:
         """A connection on which nobody said anything tells nothing."""

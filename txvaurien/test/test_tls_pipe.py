@@ -97,11 +97,15 @@ class PipeTests(SynchronousTestCase):
         self.clock = Clock()
         self.owner = Owner()
         self.authority = Authority.make()
-        self.broken: list[TlsError] = []
-        self.pipe = TlsPipe(self.clock, self.owner, self.owner, None, self.broken.append)
+        self.broken: list[tuple[TlsError, bool]] = []
+        self.pipe = TlsPipe(self.clock, self.owner, self.owner, None, self.note_broken)
         self.wire = Wire(self.clock, self.pipe)
         self.outcomes: list[TlsError | None] = []
         self.peer = client_engine(self.authority)
+
+    def note_broken(self, error: TlsError, heard: bool) -> None:
+        """TLS cannot go on."""
+        self.broken.append((error, heard))
 
     def begin(self, waits: bool = True, **options: Any) -> None:
         """TLS begins, from the first byte on or later."""

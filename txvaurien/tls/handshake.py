@@ -20,6 +20,10 @@ class NotTls(TlsError):
     """The peer speaks something else; what it said passes as it is."""
 
 
+class Silent(TlsError):
+    """The peer has said nothing at all in time: it waits for us to speak first, and not in TLS."""
+
+
 class Handshake:
     """What comes, and what is to be sent, until TLS has been agreed on.
 
@@ -45,6 +49,11 @@ class Handshake:
     def stalled(self) -> bool:
         """Whether it waits to be released."""
         return self._stalled is not None
+
+    @property
+    def silent(self) -> bool:
+        """Whether the peer has said nothing yet."""
+        return self._lenient is not None
 
     def receive(self, data: bytes) -> bool:
         """Go on, with what the peer has said; whether TLS has been agreed on.

@@ -20,7 +20,7 @@ from txvaurien.tls.authority import Fixed, Issuer
 from txvaurien.tls.backend import BackendContext
 from txvaurien.tls.certificates import Credentials, Spoil
 from txvaurien.tls.engine import Engine, TlsError
-from txvaurien.tls.handshake import RESET, STALLED, Agreed, NotTls
+from txvaurien.tls.handshake import RESET, STALLED, Agreed, NotTls, Silent
 from txvaurien.tls.keeper import AuthorityKeeper
 from txvaurien.tls.pipe import TlsPipe
 
@@ -33,8 +33,14 @@ _SPOILS = {spoil.value: spoil for spoil in Spoil}
 
 #: What to do about a client that speaks no TLS.
 PLAIN_CLIENT = (
-    "a client speaks no TLS, and this listener does: what it says is passed through unread;"
+    "a client speaks no TLS, and this listener does, so that nothing of it is understood;"
     " have it use TLS, or leave --tls (or ssl:) out"
+)
+
+#: What to do about a client that says nothing at all.
+SILENT_CLIENT = (
+    "a client has said nothing where TLS was to begin: it may wait for the server to speak first. Have it"
+    " begin with TLS, leave --tls out, or have the protocol terminate the TLS that it begins (mysql, smtp)"
 )
 
 #: Makes a connection for whoever wants to know what becomes of it, and for what takes its bytes in.
@@ -153,6 +159,8 @@ class LinkTls:
             link.switchover.lose_track(link.to_backend, "the client speaks no TLS, and this listener does")
             link.proxy.advise(PLAIN_CLIENT)
         elif error is not None:
+            if isinstance(error, Silent) and not self.later:
+                link.proxy.advise(SILENT_CLIENT)
             self._failed(link, Side.CLIENT, error, End.RST if fault == RESET else End.FIN)
         if then is not None and not (link.over or link.half_open):
             then(link)
@@ -171,10 +179,9 @@ class LinkTls:
         link.proxy.event("handshake-failed", link, side=side.value, why=str(error))
         link.why = link.why or f"no TLS with the {side.value}"
 
-    def _broken(self, link: Link, side: Side, error: TlsError) -> None:
+    def _broken(self, link: Link, side: Side, error: TlsError, heard: bool) -> None:
         """TLS cannot go on, and the link will end."""
-        pipe = link.client if side is Side.CLIENT else link.backend
-        if isinstance(pipe, TlsPipe) and not pipe.heard:
+        if not heard:
             # With TLS 1.3 a server says after the handshake that it does not take the client's certificate.
             self._tell(link, side, error)
         link.why = link.why or f"TLS with the {side.value}: {error}"

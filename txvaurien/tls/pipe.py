@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from txvaurien.net.pipe import DRAIN_TIME, Pipe
 from txvaurien.net.pipeowner import Intake, PipeOwner
 from txvaurien.tls.engine import Engine, TlsError
-from txvaurien.tls.handshake import Agreed, Handshake, NotTls
+from txvaurien.tls.handshake import Agreed, Handshake, NotTls, Silent
 
 #: Why the connection below is not read: the link says so; too much came before TLS began.
 _REASON = "link"
@@ -30,7 +30,8 @@ _CUT = "the connection was reset during the handshake"
 class TlsPipe(Pipe):
     """A connection that speaks TLS, or will.
 
-    :param broken: told why TLS that was agreed on cannot go on, before the owner is told that it is broken.
+    :param broken: told why TLS that was agreed on cannot go on, and whether the peer has said anything in
+        it, before the owner is told that it is broken.
     :ivar inner: the connection below. Set by `over`, at once.
     """
 
@@ -53,7 +54,7 @@ class TlsPipe(Pipe):
         owner: PipeOwner,
         intake: Intake,
         lane: Any,
-        broken: Callable[[TlsError], None],
+        broken: Callable[[TlsError, bool], None],
     ) -> None:
         super().__init__(clock, owner, intake, lane)
         self.inner: Pipe
@@ -78,11 +79,6 @@ class TlsPipe(Pipe):
         self.inner = inner
         if waits:
             self._early = bytearray()
-
-    @property
-    def heard(self) -> bool:
-        """Whether the peer has said something in TLS."""
-        return bool(self._engine and self._engine.heard)
 
     @property
     def _passes(self) -> bool:
@@ -209,7 +205,8 @@ class TlsPipe(Pipe):
 
     def _too_late(self) -> None:
         self._limit = None
-        self._settle(TlsError(f"no TLS has been agreed on within {self._timeout:g} seconds"))
+        made = Silent if self._handshake is not None and self._handshake.silent else TlsError
+        self._settle(made(f"no TLS has been agreed on within {self._timeout:g} seconds"))
 
     def _stop_limit(self) -> None:
         if self._limit is not None:
@@ -259,7 +256,7 @@ class TlsPipe(Pipe):
             return
         if engine.error is not None:
             self._send(engine.take())
-            self._broken(engine.error)
+            self._broken(engine.error, engine.heard)
             self.owner.pipe_broken(self)
         elif engine.over and not self.read_ended:
             self.owner.pipe_finished(self)

@@ -25,6 +25,10 @@ class MySQL(WireProtocol, frozen=True, kw_only=True):
     name: ClassVar[str] = "mysql"
     error_kinds: ClassVar[Sequence[ErrorKind]] = KINDS
     too_many_kind: ClassVar[str] = "too-many-connections"
+    tls_advice: ClassVar[str] = (
+        "clients of MySQL wait for the server's greeting before they begin TLS:"
+        " add --protocol-mysql-tls terminate"
+    )
 
     tls: Annotated[
         Literal["passthrough", "strip", "terminate"],
