@@ -11,14 +11,14 @@ import sys
 from pathlib import Path
 
 from bench.backends import ROOT
-from bench.process import Failed, Missing
+from bench.process import HOST, Failed, Missing
 from bench.soak.accounts import Accounts
 from bench.soak.clients import Clients
 from bench.soak.conn import Warden
 from bench.soak.content import Pad
 from bench.soak.ledger import Ledger
 from bench.soak.mail import PostOffice
-from bench.soak.proxied import Vaurien
+from bench.soak.proxied import Vaurien, terminating
 from bench.soak.report import Report
 from bench.soak.run import Run, Times
 from bench.soak.services import Services
@@ -41,6 +41,11 @@ def main() -> int:
     parser.add_argument(
         "--folder", type=Path, default=ROOT / "build" / "soak", help="for the journal and the log"
     )
+    parser.add_argument(
+        "--tls",
+        action="store_true",
+        help="the proxies speak TLS with their backends, and a second process takes it off",
+    )
     parser.add_argument("--json", type=Path, default=ROOT / "build" / "soak.json", help="what was measured")
     given = parser.parse_args()
     # What ends the soak ends its children as well.
@@ -48,7 +53,8 @@ def main() -> int:
     print(f"seed {given.seed}, {given.minutes:g} minutes", flush=True)
     try:
         with Services().running() as services:
-            report = asyncio.run(soak(services, given.folder, Times.of(given.minutes * 60), given.seed))
+            times = Times.of(given.minutes * 60)
+            report = asyncio.run(soak(services, given.folder, times, given.seed, given.tls))
     except (Missing, Failed) as error:
         print(error, file=sys.stderr)
         return 2
@@ -60,33 +66,46 @@ def main() -> int:
     return 1 if report.deviations else 0
 
 
-async def soak(services: Services, folder: Path, times: Times, seed: int) -> Report:
-    """One run; everything of ours has ended when it returns or raises."""
+async def soak(services: Services, folder: Path, times: Times, seed: int, tls: bool = False) -> Report:
+    """One run; everything of ours has ended when it returns or raises.
+
+    :param tls: whether TLS is spoken between the proxies and their backends.
+    """
     warden, ledger = Warden(PATIENCE), Ledger()
     scene = Scene(Pad(seed), warden, ledger, pace=0.05)
     tcp_server = TcpServer(scene)
     handlers = {"tcp": tcp_server.handle, "http": WebServer(scene).handle}
     servers = {name: await warden.serve(0, handle) for name, handle in handlers.items()}
-    backends = {name: server.sockets[0].getsockname()[1] for name, server in servers.items()}
-    backends |= services.ports
-    proxy = Vaurien(folder, backends, seed)
+    ports = {name: server.sockets[0].getsockname()[1] for name, server in servers.items()} | services.ports
+    backends = {name: f"{HOST}:{port}" for name, port in ports.items()}
+    before: list[Vaurien] = []
+    more = ""
+    if tls:
+        outer, ca = terminating(folder.with_name(f"{folder.name}-tls"), backends, seed)
+        before.append(outer)
+        backends = {name: f"tls:localhost:{port}" for name, port in outer.listens.items()}
+        more = f"backend-tls-ca = {ca}\n"
+    proxy = Vaurien(folder, backends, seed, more)
     office = PostOffice(scene)
     accounts = Accounts(ledger, office, Tail(proxy.journal))
     clients = Clients(scene, office, tcp_server, proxy.listens)
     watching = asyncio.create_task(warden.watch())
     try:
-        await asyncio.to_thread(proxy.start)
+        for each in (*before, proxy):
+            await asyncio.to_thread(each.start)
         run = Run(proxy, services, backends, warden, clients, accounts, lambda line: print(line, flush=True))
         await run.run(times, seed)
-        for alarm in await asyncio.to_thread(proxy.end):
-            accounts.wrong(alarm)
+        for each in (proxy, *before):
+            for alarm in await asyncio.to_thread(each.end):
+                accounts.wrong(alarm)
         return Report(seed, times, run.outcome, accounts)
     finally:
         clients.stop()
         watching.cancel()
         for server in servers.values():
             server.close()
-        proxy.quit()
+        for each in (proxy, *before):
+            each.quit()
 
 
 if __name__ == "__main__":

@@ -20,14 +20,26 @@ _END_LIMIT = 20.0
 _ALARMS = re.compile(r"Traceback|Unhandled|critical|Exception|Segmentation|MemoryError", re.IGNORECASE)
 
 
+def terminating(folder: Path, backends: Mapping[str, str], seed: int) -> tuple[Vaurien, Path]:
+    """A second process that takes TLS off before it passes bytes on to the backends, and what to trust."""
+    ca = folder / "ca.pem"
+    made = Vaurien(folder, backends, seed, more="tls = auto\n", framed=False)
+    made.command = [*made.command, "--tls-ca-out", str(ca)]
+    return made, ca
+
+
 class Vaurien(Process):
     """``vaurien``, with its journal and its log in `folder`.
 
-    :param backends: by the protocol's name: the port of the backend.
-    :ivar listens: by the same: where the proxy listens.
+    :param backends: by the protocol's name: where the backend is.
+    :param more: further lines for each proxy.
+    :param framed: whether the proxies frame their protocols; else they are of tcp.
+    :ivar listens: by the protocol's name: the port where the proxy listens.
     """
 
-    def __init__(self, folder: Path, backends: Mapping[str, int], seed: int) -> None:
+    def __init__(
+        self, folder: Path, backends: Mapping[str, str], seed: int, more: str = "", framed: bool = True
+    ) -> None:
         super().__init__()
         shutil.rmtree(self.folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
@@ -36,7 +48,8 @@ class Vaurien(Process):
         self.journal = folder / "journal.jsonl"
         config = folder / "vaurien.ini"
         sections = [
-            f"[proxy:{name}]\nproxy = {HOST}:{port}\nbackend = {HOST}:{backends[name]}\nprotocol = {name}\n"
+            f"[proxy:{name}]\nproxy = {HOST}:{port}\nbackend = {backends[name]}\n"
+            f"protocol = {name if framed else 'tcp'}\n{more}"
             for name, port in self.listens.items()
         ]
         config.write_text(f"[vaurien]\nhttp = true\nseed = {seed}\n\n" + "\n".join(sections))

@@ -65,7 +65,7 @@ class Outcome:
 class Run:
     """One run against a proxy that has been started.
 
-    :param backends: the ports behind the proxies, by name.
+    :param backends: what is behind the proxies, by name.
     :param say: told of progress, in lines.
     """
 
@@ -73,7 +73,7 @@ class Run:
         self,
         proxy: Vaurien,
         services: Services,
-        backends: Mapping[str, int],
+        backends: Mapping[str, str],
         warden: Warden,
         clients: Clients,
         accounts: Accounts,
@@ -177,7 +177,7 @@ class Run:
     def _chaos(self, name: str, seed: str) -> Chaos:
         # Of their own, so that the faults are the same whatever else is drawn between them.
         dealing, draw = random.Random(f"{seed} faults"), random.Random(f"{seed} chaos")
-        backend, away = f"{HOST}:{self._backends[name]}", f"{HOST}:1"
+        backend, away = self._backends[name], f"{HOST}:1"
         faults = iter(Deck(self.outcome.offers[name], dealing))
         return Chaos(self._control, name, backend, away, faults, draw, self.outcome.told)
 

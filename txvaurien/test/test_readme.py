@@ -156,7 +156,14 @@ class MakeTests(DocsCase):
         steps = said("--dry-run", environment(Path(self.mktemp()).absolute()), "test")
         places = [
             steps.find(step)
-            for step in (".ci/servers", "ruff check", "ruff format --check", "mypy", "sphinx", "trial")
+            for step in (
+                ".ci/servers",
+                "ruff check",
+                "ruff format --check",
+                "bin/mypy",
+                "sphinx",
+                "bin/trial",
+            )
         ]
         self.assertEqual(places, sorted(places))
         self.assertNotIn(-1, places)
