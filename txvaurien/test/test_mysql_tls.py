@@ -25,11 +25,11 @@ from txvaurien.test.memory import MemoryProxy
 from txvaurien.test.tls_talk import (
     UNVERIFIED,
     TlsPeer,
-    authority,
     client_engine,
     converse,
     keeper,
     server_engine,
+    verifying,
 )
 from txvaurien.tls.certificates import Spoil
 from txvaurien.toxics.blackhole import Blackhole
@@ -348,14 +348,9 @@ class StalledTests(SynchronousTestCase):
 class VerifyingTests(SynchronousTestCase):
     """The server's certificate is verified."""
 
-    def _ends(self) -> Ends:
-        path = Path(self.mktemp())
-        path.write_bytes(authority().pem)
-        return Ends(backend_tls_ca=str(path))
-
     def test_known(self) -> None:
         """One of an authority that is named will do."""
-        talk = Talk(ends=self._ends())
+        talk = Talk(ends=verifying(Path(self.mktemp())))
         talk.goes_over()
         self.assertEqual(talk.asks(LOGIN, WELCOME), (LOGIN, WELCOME))
 
@@ -363,7 +358,7 @@ class VerifyingTests(SynchronousTestCase):
         """One that will not do ends the link; the log says what to do."""
         faults: Sequence[Spoil] = (Spoil.UNKNOWN_AUTHORITY, Spoil.EXPIRED, Spoil.WRONG_NAME)
         for spoil in faults:
-            talk = Talk(ends=self._ends())
+            talk = Talk(ends=verifying(Path(self.mktemp())))
             talk.goes_over(spoil=spoil)
             (failed,) = talk.happened("handshake-failed")
             self.assertEqual(failed["side"], "backend", spoil)

@@ -23,11 +23,11 @@ from txvaurien.test.smtp_talk import BODY, BYE, DATA, GREETING, MAIL, OK, QUIT, 
 from txvaurien.test.tls_talk import (
     UNVERIFIED,
     TlsPeer,
-    authority,
     client_engine,
     converse,
     keeper,
     server_engine,
+    verifying,
 )
 from txvaurien.tls.certificates import Spoil
 from txvaurien.toxics.latency import Latency
@@ -335,20 +335,15 @@ class RuleTests(SynchronousTestCase):
 class VerifyingTests(SynchronousTestCase):
     """The server's certificate is verified."""
 
-    def _ends(self) -> Ends:
-        path = Path(self.mktemp())
-        path.write_bytes(authority().pem)
-        return Ends(backend_tls_ca=str(path))
-
     def test_known(self) -> None:
         """One of an authority that is named will do."""
-        talk = Talk(ends=self._ends())
+        talk = Talk(ends=verifying(Path(self.mktemp())))
         talk.goes_over()
         self.assertEqual(talk.mail(), WHOLE)
 
     def test_not_taken(self) -> None:
         """One that will not do ends the link."""
-        talk = Talk(ends=self._ends())
+        talk = Talk(ends=verifying(Path(self.mktemp())))
         talk.goes_over(spoil=Spoil.UNKNOWN_AUTHORITY)
         (failed,) = talk.happened("handshake-failed")
         self.assertEqual(failed["side"], "backend")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 
 from cryptography.x509 import load_pem_x509_certificate
 from OpenSSL import SSL
@@ -42,6 +43,15 @@ def server_engine(spoil: Spoil = Spoil.NONE) -> Engine:
     connection = SSL.Connection(server_context(authority().issue([ADDRESS], spoil)), None)
     connection.set_accept_state()
     return Engine(connection)
+
+
+def verifying(path: Path) -> Ends:
+    """Trust what `authority` signs, and nothing else.
+
+    :param path: a file that is written.
+    """
+    path.write_bytes(authority().pem)
+    return Ends(backend_tls_ca=str(path))
 
 
 def client_engine() -> Engine:
