@@ -202,7 +202,9 @@ class Conn(asyncio.Protocol):
     def finish(self) -> None:
         """Say FIN behind what was written; reading goes on."""
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.write_eof()
+            # It may be gone without our having been told yet; then it is told at once.
+            with contextlib.suppress(OSError):
+                self._transport.write_eof()
 
     # Ending.
 
