@@ -94,7 +94,7 @@ class PlanFollower:
     def _activate_on(self, link: Link, activation: Activation) -> None:
         behavior: Any = activation.rule.behavior
         # Said first: a link that is ended may be gone, and told of, before this returns.
-        why, link.why = link.why, link.why or f"rule {activation.key}"
+        why, link.why = link.why, f"rule {activation.key}"
         try:
             behavior.on_activate(link)
         except Exception:

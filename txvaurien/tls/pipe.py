@@ -218,7 +218,7 @@ class TlsPipe(Pipe):
     def take(self, lane: Any, data: bytes) -> None:
         """Bytes came over the connection."""
         if self._early is not None:
-            if self.closing:
+            if self.closing or self.lost:
                 return
             self._early += data
             if len(self._early) > _EARLY_LIMIT:
@@ -346,6 +346,8 @@ class TlsPipe(Pipe):
     def connection_lost(self) -> None:
         super().connection_lost()
         self._stop_limit()
+        # It is large, and this pipe and the inner one keep each other until the collector comes.
+        self._engine, self._early = None, bytearray()
 
     def unsent(self) -> int:
         return self.inner.unsent()
