@@ -154,8 +154,11 @@ class Proxy(PlanFollower):
 
         :raises ConfigError: a file will not do.
         """
-        self.ends = structs.replace(self.ends, tls=arguments.cert, tls_key=arguments.key)
-        self.tls = self._tls_for(self.backend)
+        ends = structs.replace(self.ends, tls=arguments.cert, tls_key=arguments.key)
+        # Who made the proxy for this listener has said so already, and the files have been read.
+        if ends != self.ends:
+            self.ends = ends
+            self.tls = self._tls_for(self.backend)
 
     def accept_header(self) -> None:
         """Have clients begin with a header of the PROXY protocol."""
